@@ -1,0 +1,1 @@
+"""callseal: redacts, seals and erases recorded telephone calls, and proves it."""

@@ -1,0 +1,248 @@
+"""Values that cross from one room to the next: frozen, typed, without behaviour of their own.
+
+Times are seconds from the start of the recording and end in ``_s``. Positions in text are a different type,
+so that a checker can tell them apart. Fields that hold what somebody said are left out of ``repr``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Channel(StrEnum):
+    """One audio channel, named by who is heard on it."""
+
+    MIXED = "mixed"
+    AGENT = "agent"
+    CUSTOMER = "customer"
+
+
+class Status(StrEnum):
+    """What became of a call."""
+
+    STORED = "stored"
+    QUARANTINED = "quarantined"
+    DISCARDED = "discarded"
+
+
+class Verdict(StrEnum):
+    """What the evidence of consent shows, the strongest first (DESIGN.md section 4)."""
+
+    WITHDRAWN = "withdrawn"
+    DECLINED = "declined"
+    GRANTED = "granted"
+    IMPLIED = "implied"
+    NOT_REQUIRED = "not_required"
+    UNKNOWN = "unknown"
+
+
+class EvidenceKind(StrEnum):
+    """What a piece of consent evidence is."""
+
+    NOTICE = "notice"
+    ANSWER = "answer"
+    OBJECTION = "objection"
+    METADATA = "metadata"
+    TONE = "tone"
+
+
+class Action(StrEnum):
+    """What is put in the place of redacted audio."""
+
+    TONE = "tone"
+    SILENCE = "silence"
+    NOISE = "noise"
+
+
+class ArtifactKind(StrEnum):
+    """What a sealed object holds."""
+
+    INTAKE = "intake"
+    REDACTED_AUDIO = "redacted_audio"
+    TRANSCRIPT = "transcript"
+    CONSENT_RECORD = "consent_record"
+    MANIFEST = "manifest"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TimeSpan:
+    """A half-open span of time, in seconds from the start of the recording."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+    def overlaps(self, other: TimeSpan) -> bool:
+        """Whether the two spans share more than an instant."""
+        return self.start_s < other.end_s and other.start_s < self.end_s
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CharSpan:
+    """A half-open span of code points in one text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WordRange:
+    """A half-open range of word indices in one turn."""
+
+    first: int
+    end: int
+
+    def overlaps(self, other: WordRange) -> bool:
+        """Whether the two ranges share a word."""
+        return self.first < other.end and other.first < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word. ``text`` has no surrounding space; ``probability`` is in [0, 1]."""
+
+    text: str = field(repr=False)
+    span: TimeSpan
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive words on one channel, as the recogniser returned them; ``words`` is never empty."""
+
+    channel: Channel
+    words: tuple[Word, ...]
+
+    @property
+    def span(self) -> TimeSpan:
+        """From the first word's start to the last word's end."""
+        return TimeSpan(self.words[0].span.start_s, self.words[-1].span.end_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerSpan:
+    """Who speaks when on one channel; spans of one channel do not overlap (exclusive diarization)."""
+
+    speaker: str
+    span: TimeSpan
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one speaker says without being interrupted; ``words`` is never empty."""
+
+    speaker: str
+    channel: Channel
+    words: tuple[Word, ...]
+
+    @property
+    def text(self) -> str:
+        """The words joined by single spaces."""
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def span(self) -> TimeSpan:
+        """From the first word's start to the last word's end."""
+        return TimeSpan(self.words[0].span.start_s, self.words[-1].span.end_s)
+
+
+@dataclass(frozen=True, slots=True)
+class PiiSpan:
+    """Words of one turn that must go. Never holds the words themselves.
+
+    Args:
+        entity_type: Presidio's name where it has one (DESIGN.md section 4).
+        turn: index of the turn in the call.
+        words: which words of that turn.
+        score: confidence in [0, 1].
+        reason: which rule found it, in words fit for a reviewer and free of content.
+    """
+
+    entity_type: str
+    turn: int
+    words: WordRange
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """A span of one channel that is replaced in the audio."""
+
+    entity_type: str
+    channel: Channel
+    span: TimeSpan
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """A span that was redacted, or left, in doubt, and that a person should look at."""
+
+    channel: Channel
+    span: TimeSpan
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact that a consent decision rests on; ``span`` and ``channel`` are None for metadata."""
+
+    kind: EvidenceKind
+    rule: str
+    channel: Channel | None = None
+    span: TimeSpan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentDecision:
+    """Whether the call may be kept, and why (DESIGN.md section 4)."""
+
+    verdict: Verdict
+    lawful: bool
+    rule: str
+    reason: str
+    policy_version: str
+    evidence: tuple[Evidence, ...]
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SealedObject:
+    """A sealed object in the store and what is needed, with the subject's key, to open it.
+
+    Args:
+        kind: what it holds.
+        object_key: opaque name in the store.
+        sha256: of the plaintext, hex.
+        size_bytes: of the plaintext.
+        subject_key_id: the key under which the data key is wrapped.
+        wrapped_key: the data key, encrypted with that subject key and bound to the call and kind.
+    """
+
+    kind: ArtifactKind
+    object_key: str
+    sha256: str
+    size_bytes: int
+    subject_key_id: str
+    wrapped_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A sealed object that is kept until a date, for a reason."""
+
+    sealed: SealedObject
+    created_at: datetime
+    retain_until: datetime
+    retention_rule: str
