@@ -1,0 +1,171 @@
+"""faster-whisper: implements ``pipeline.transcribe.Transcriber`` for any Whisper model that CTranslate2 runs.
+
+Its public pieces are used one by one rather than through ``transcribe``: that decodes one file at a time, leaves out
+whole spoken numbers when it batches without timestamps, and moves the start of a word after a pause forward. Here
+timestamps are always decoded, word times are the alignment's own, and several threads each run one worker, which is
+faster on CPU than one worker with several threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.types import TimeSpan, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from pipeline.speech import Window
+
+_PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.,!?:”)]}%"
+_MAX_COMPRESSION = 2.4  # more, and the decoder is caught in a loop (Whisper, section 4.5)
+
+
+@dataclass(frozen=True, slots=True)
+class AsrOptions:
+    """How the recogniser runs.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        compute_type: CTranslate2's name, such as ``int8`` or ``float16``.
+        workers: threads that each decode their own batch; one on a GPU.
+        threads: CPU threads inside each worker.
+        batch_size: windows in a batch.
+        beam_size: hypotheses kept while decoding.
+    """
+
+    device: str = "cpu"
+    compute_type: str = "int8"
+    workers: int = 2
+    threads: int = 1
+    batch_size: int = 2
+    beam_size: int = 1
+
+
+class WhisperTranscriber:
+    """A Whisper model in a folder.
+
+    Args:
+        folder: CTranslate2 model with its tokenizer; nothing is downloaded.
+        options: how it runs.
+    """
+
+    def __init__(self, folder: Path, options: AsrOptions) -> None:
+        from faster_whisper import WhisperModel
+
+        self._options = options
+        self._model = WhisperModel(
+            str(folder),
+            device=options.device,
+            compute_type=options.compute_type,
+            cpu_threads=options.threads,
+            num_workers=options.workers,
+            local_files_only=True,
+        )
+
+    def detect_language(self, windows: Sequence[Window]) -> str:
+        """The language most likely spoken in these windows, as an ISO 639-1 code."""
+        if not self._model.model.is_multilingual:
+            return "en"
+        votes: Counter[str] = Counter()
+        for found in self._model.model.detect_language(self._model.encode(self._features(windows))):
+            for token, probability in found:
+                votes[token.strip("<|>")] += probability
+        return votes.most_common(1)[0][0]
+
+    def transcribe(self, windows: Iterable[Window], language: str) -> Iterator[tuple[Window, tuple[Word, ...]]]:
+        """The windows in order, each with its words; word times are seconds from the start of the window."""
+        tokenizer = self._tokenizer(language)
+        remaining = iter(windows)
+        batches = iter(lambda: list(itertools.islice(remaining, self._options.batch_size)), [])
+        running: deque[tuple[list[Window], Future[list[tuple[Word, ...]]]]] = deque()
+        with ThreadPoolExecutor(self._options.workers) as pool:
+            for batch in batches:
+                running.append((batch, pool.submit(self._decode, batch, tokenizer)))
+                if len(running) > self._options.workers:
+                    done, future = running.popleft()
+                    yield from zip(done, future.result(), strict=True)
+            for done, future in running:
+                yield from zip(done, future.result(), strict=True)
+
+    def _tokenizer(self, language: str) -> Any:
+        from faster_whisper.tokenizer import Tokenizer
+
+        multilingual = self._model.model.is_multilingual
+        return Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=language)
+
+    def _features(self, windows: Sequence[Window]) -> Any:
+        """(windows, mel bins, 3000) log-mel features, padded with silence."""
+        from faster_whisper.audio import pad_or_trim
+
+        return np.stack([pad_or_trim(self._model.feature_extractor(w.samples)[..., :-1]) for w in windows])
+
+    def _decode(self, windows: list[Window], tokenizer: Any) -> list[tuple[Word, ...]]:
+        encoded = self._model.encode(self._features(windows))
+        tokens = self._text_tokens(encoded, len(windows), tokenizer, self._options.beam_size, 0.0)
+        for index, window_tokens in enumerate(tokens):
+            if self._looping(window_tokens, tokenizer):
+                again = self._model.encode(self._features([windows[index]]))
+                tokens[index] = min(
+                    (self._text_tokens(again, 1, tokenizer, 5, heat)[0] for heat in (0.0, 0.4)),
+                    key=lambda each: _compression(tokenizer.decode(each)),
+                )
+        frames = [min(round(len(w.samples) / 160), 3000) for w in windows]
+        aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
+        return [_words(words) for words in aligned] if aligned else [()] * len(windows)
+
+    def _text_tokens(self, encoded: Any, count: int, tokenizer: Any, beam_size: int, heat: float) -> list[list[int]]:
+        """Text tokens of each window. Timestamps are decoded (without them numbers go missing), then dropped."""
+        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=False)
+        results = self._model.model.generate(
+            encoded,
+            [prompt] * count,
+            beam_size=beam_size if heat == 0 else 1,
+            sampling_temperature=heat or 1.0,
+            sampling_topk=1 if heat == 0 else 0,
+            max_length=self._model.max_length,
+            suppress_blank=True,
+            suppress_tokens=self._suppressed(tokenizer),
+            max_initial_timestamp_index=50,
+        )
+        return [[token for token in each.sequences_ids[0] if token < tokenizer.eot] for each in results]
+
+    @staticmethod
+    def _suppressed(tokenizer: Any) -> list[int]:
+        from faster_whisper.transcribe import get_suppressed_tokens
+
+        return list(get_suppressed_tokens(tokenizer, [-1]))
+
+    @staticmethod
+    def _looping(tokens: list[int], tokenizer: Any) -> bool:
+        return _compression(tokenizer.decode(tokens)) > _MAX_COMPRESSION
+
+
+def _compression(text: str) -> float:
+    from faster_whisper.transcribe import get_compression_ratio
+
+    return float(get_compression_ratio(text)) if text else 0.0
+
+
+def _words(aligned: list[dict[str, Any]]) -> tuple[Word, ...]:
+    """Words with their punctuation; times in seconds from the start of the window."""
+    from faster_whisper.transcribe import merge_punctuations
+
+    merge_punctuations(aligned, _PREPENDED, _APPENDED)
+    return tuple(
+        Word(
+            each["word"].strip(),
+            TimeSpan(float(each["start"]), max(float(each["end"]), float(each["start"]))),
+            float(each["probability"]),
+        )
+        for each in aligned
+        if each["word"].strip()
+    )

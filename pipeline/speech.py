@@ -1,0 +1,203 @@
+"""Where somebody speaks: speech probabilities become speech spans, and spans become windows for the recogniser.
+
+Works on one channel, block by block, and keeps no more than the speech that is still open. A window holds pieces of
+speech with the silence between them left out, so that a channel costs as much as its owner talks; each piece knows
+where in the call it came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+from pipeline.audio import SPEECH_RATE_HZ
+from pipeline.types import Channel, TimeSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+Signal: TypeAlias = "NDArray[np.float32]"
+"""(time,) float32 in [-1, 1] at SPEECH_RATE_HZ: one channel."""
+
+Probabilities: TypeAlias = "NDArray[np.float32]"
+"""(frames,) speech probability of each VAD_FRAME samples."""
+
+VAD_FRAME = 512
+FRAME_S = VAD_FRAME / SPEECH_RATE_HZ
+
+# Low on purpose: speech that is taken for silence is never transcribed, so never redacted.
+ENTER_PROBABILITY, LEAVE_PROBABILITY = 0.40, 0.20
+MIN_SPEECH_S, MIN_SILENCE_S = 0.09, 0.25
+PIECE_PAD_S = 0.30
+JOIN_GAP_S = 0.80  # a pause this short stays in the piece
+WINDOW_S = 28.0
+
+
+@dataclass(frozen=True, slots=True)
+class VadState:
+    """What a recurrent detector remembers from one block to the next."""
+
+    hidden: Signal = field(repr=False)
+    cell: Signal = field(repr=False)
+    context: Signal = field(repr=False)
+
+
+class Vad(Protocol):
+    """A voice activity detector."""
+
+    def probabilities(self, samples: Signal, state: VadState | None) -> tuple[Probabilities, VadState]:
+        """One probability per VAD_FRAME of (time,) samples, and the state for the samples that follow."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of a window: ``offset_s`` in the window is ``span.start_s`` in the call."""
+
+    offset_s: float
+    span: TimeSpan
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most WINDOW_S seconds of one channel for the recogniser."""
+
+    channel: Channel
+    pieces: tuple[Piece, ...]
+    samples: Signal = field(repr=False)
+
+    def in_call(self, span: TimeSpan) -> TimeSpan:
+        """Where a span of window time lies in the call: within the piece that holds its middle."""
+        middle_s = (span.start_s + span.end_s) / 2
+        piece = next((p for p in reversed(self.pieces) if p.offset_s <= middle_s), self.pieces[0])
+        shift_s = piece.span.start_s - piece.offset_s
+        start_s = min(max(span.start_s + shift_s, piece.span.start_s), piece.span.end_s)
+        return TimeSpan(start_s, min(max(span.end_s + shift_s, start_s), piece.span.end_s))
+
+
+def speech_spans(probabilities: Probabilities) -> list[TimeSpan]:
+    """Spans of speech, from entering ENTER_PROBABILITY until MIN_SILENCE_S below LEAVE_PROBABILITY."""
+    spans: list[TimeSpan] = []
+    start: int | None = None
+    last = 0
+    min_silence = round(MIN_SILENCE_S / FRAME_S)
+    for frame, probability in enumerate(probabilities.tolist()):
+        if probability >= (ENTER_PROBABILITY if start is None else LEAVE_PROBABILITY):
+            start = frame if start is None else start
+            last = frame
+        elif start is not None and frame - last > min_silence:
+            spans.append(TimeSpan(start * FRAME_S, (last + 1) * FRAME_S))
+            start = None
+    if start is not None:
+        spans.append(TimeSpan(start * FRAME_S, (last + 1) * FRAME_S))
+    return [span for span in spans if span.duration_s >= MIN_SPEECH_S]
+
+
+@dataclass(slots=True)
+class SpeechCutter:
+    """Cuts one channel into windows while it is read; the only state is speech that is still open.
+
+    Args:
+        channel: which channel.
+        vad: the detector.
+    """
+
+    channel: Channel
+    vad: Vad
+    speech: list[TimeSpan] = field(default_factory=list)
+    _state: VadState | None = None
+    _start_frame: int = 0  # of what is held, counted from the start of the call
+    _done_s: float = 0.0  # speech before this is cut already; in call time
+    _samples: Signal = field(default_factory=lambda: np.zeros(0, np.float32))
+    _probabilities: Probabilities = field(default_factory=lambda: np.zeros(0, np.float32))
+    _pieces: list[tuple[TimeSpan, Signal]] = field(default_factory=list)
+
+    def feed(self, samples: Signal, *, last: bool = False) -> Iterator[Window]:
+        """Windows that are complete now; ``last`` closes everything. Blocks but the last are whole VAD frames."""
+        if len(samples):
+            found, self._state = self.vad.probabilities(samples, self._state)
+            self._samples = np.concatenate([self._samples, samples])
+            self._probabilities = np.concatenate([self._probabilities, found])
+        spans = self._spans()
+        end_s = self._base_s + len(self._probabilities) * FRAME_S
+        keep_from_s = end_s
+        if not last and spans and spans[-1].end_s > end_s - JOIN_GAP_S - PIECE_PAD_S:
+            still_open = spans.pop()
+            keep_from_s = still_open.start_s
+            if still_open.duration_s > WINDOW_S:
+                keep_from_s = self._quietest_s(still_open.start_s + WINDOW_S / 2, still_open.start_s + WINDOW_S - 1.0)
+                spans.append(TimeSpan(still_open.start_s, keep_from_s))
+        self.speech.extend(spans)
+        for piece in _joined(spans):
+            for part in self._parts(piece):
+                yield from self._add(part)
+        self._done_s = keep_from_s
+        if last:
+            yield from self._flush()
+        else:
+            self._forget(keep_from_s)
+
+    @property
+    def _base_s(self) -> float:
+        return self._start_frame * FRAME_S
+
+    def _spans(self) -> list[TimeSpan]:
+        """Speech in what is held and not yet cut, in call time."""
+        base_s, done_s = self._base_s, self._done_s
+        held = (TimeSpan(s.start_s + base_s, s.end_s + base_s) for s in speech_spans(self._probabilities))
+        return [TimeSpan(max(s.start_s, done_s), s.end_s) for s in held if s.end_s > done_s]
+
+    def _quietest_s(self, from_s: float, to_s: float) -> float:
+        first, end = (round((each - self._base_s) / FRAME_S) for each in (from_s, to_s))
+        return self._base_s + (first + int(np.argmin(self._probabilities[first:end]))) * FRAME_S
+
+    def _parts(self, piece: TimeSpan) -> Iterator[TimeSpan]:
+        longest_s = WINDOW_S - 2 * PIECE_PAD_S
+        while piece.duration_s > longest_s:
+            cut_s = self._quietest_s(piece.start_s + longest_s / 2, piece.start_s + longest_s)
+            yield TimeSpan(piece.start_s, cut_s)
+            piece = TimeSpan(cut_s, piece.end_s)
+        yield piece
+
+    def _add(self, part: TimeSpan) -> Iterator[Window]:
+        """Hold a piece of speech for the next window, with a little of the silence around it."""
+        before_s = part.start_s if part.start_s == self._done_s else part.start_s - PIECE_PAD_S
+        first = max(round((before_s - self._base_s) * SPEECH_RATE_HZ), 0)
+        samples = self._samples[first : round((part.end_s + PIECE_PAD_S - self._base_s) * SPEECH_RATE_HZ)].copy()
+        start_s = self._base_s + first / SPEECH_RATE_HZ
+        span = TimeSpan(start_s, start_s + len(samples) / SPEECH_RATE_HZ)
+        if sum(held.duration_s for held, _ in self._pieces) + span.duration_s > WINDOW_S:
+            yield from self._flush()
+        self._pieces.append((span, samples))
+
+    def _flush(self) -> Iterator[Window]:
+        if not self._pieces:
+            return
+        pieces, offset_s = [], 0.0
+        for span, _ in self._pieces:
+            pieces.append(Piece(offset_s, span))
+            offset_s += span.duration_s
+        yield Window(self.channel, tuple(pieces), np.concatenate([samples for _, samples in self._pieces]))
+        self._pieces = []
+
+    def _forget(self, keep_from_s: float) -> None:
+        """Drop what lies before, but for the padding that the next piece may want."""
+        drop = max(int((keep_from_s - self._base_s - PIECE_PAD_S) / FRAME_S), 0)
+        self._samples = self._samples[drop * VAD_FRAME :].copy()
+        self._probabilities = self._probabilities[drop:].copy()
+        self._start_frame += drop
+
+
+def _joined(spans: Iterable[TimeSpan]) -> list[TimeSpan]:
+    """Spans with pauses shorter than JOIN_GAP_S closed."""
+    joined: list[TimeSpan] = []
+    for span in spans:
+        if joined and span.start_s - joined[-1].end_s < JOIN_GAP_S:
+            joined[-1] = TimeSpan(joined[-1].start_s, span.end_s)
+        else:
+            joined.append(span)
+    return joined
