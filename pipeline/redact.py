@@ -1,0 +1,232 @@
+"""Redaction: PII words become spans of time, and those spans are replaced in the audio and in the transcript.
+
+:func:`plan` is pure. A span reaches from the speech onset before its first word to the speech offset after its last
+one and a collar beyond, but not past the neighbouring words by more than an overrun, because a recogniser's word
+times are off by up to 0.4 s (docs/redaction.md). :func:`apply_to_audio` and :func:`apply_to_turns` carry it out.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.types import Action, Redaction, TimeSpan, Turn, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pipeline.audio import AudioFormat, Samples
+    from pipeline.pii.policy import AudioRule, RedactionPolicy
+    from pipeline.types import Channel, PiiSpan
+
+_NOISE_SEED = 20_26
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A word on its channel's time line; ``pii`` says whether any finding covers it."""
+
+    span: TimeSpan
+    pii: bool
+
+
+def plan(
+    turns: Sequence[Turn],
+    findings: Sequence[PiiSpan],
+    speech: Mapping[Channel, tuple[TimeSpan, ...]],
+    policy: RedactionPolicy,
+) -> tuple[Redaction, ...]:
+    """What to replace in the audio, in order of time; spans of one kind on one channel do not overlap.
+
+    Args:
+        turns: what was said.
+        findings: which words must go.
+        speech: per channel, where the voice activity detector heard speech.
+        policy: collars, and the action of each kind.
+    """
+    lines = _lines(turns, findings)
+    redactions = [
+        Redaction(
+            entity_type=found.entity_type,
+            channel=turns[found.turn].channel,
+            span=_reach(_core(turns, found), lines, speech, turns[found.turn].channel, policy.audio),
+            action=policy.rule(found.entity_type).action,
+            reason=found.reason,
+        )
+        for found in findings
+    ]
+    return _merged(redactions, policy.audio.merge_gap_s, lines)
+
+
+def shadows(redactions: Sequence[Redaction], speech: Mapping[Channel, tuple[TimeSpan, ...]]) -> tuple[Redaction, ...]:
+    """The same spans on the other channel wherever its owner is silent, for there the line may carry an echo."""
+    echoed = []
+    for redaction in redactions:
+        for other in speech:
+            if other is redaction.channel:
+                continue
+            for quiet in _outside(redaction.span, speech[other]):
+                reason = f"echo of {redaction.channel.value}: {redaction.reason}"
+                echoed.append(replace(redaction, channel=other, span=quiet, reason=reason))
+    return tuple(echoed)
+
+
+def apply_to_turns(turns: Sequence[Turn], findings: Sequence[PiiSpan], policy: RedactionPolicy) -> tuple[Turn, ...]:
+    """The turns with every found run of words replaced by one word such as ``[CREDIT_CARD]``."""
+    by_turn: dict[int, list[PiiSpan]] = defaultdict(list)
+    for found in findings:
+        by_turn[found.turn].append(found)
+    return tuple(_masked(turn, by_turn.get(index, []), policy) for index, turn in enumerate(turns))
+
+
+def apply_to_audio(
+    blocks: Iterable[Samples],
+    redactions: Sequence[Redaction],
+    channels: Sequence[Channel],
+    fmt: AudioFormat,
+    rule: AudioRule,
+) -> Iterator[Samples]:
+    """The blocks with redacted spans replaced; every other sample is passed on as it is.
+
+    Args:
+        blocks: (channels, time) in the sample type of ``fmt``.
+        redactions: what to replace.
+        channels: names of the rows.
+        fmt: rate and sample type.
+        rule: pitch and level of what is put in.
+    """
+    fills = _Fills(fmt, rule)
+    spans = [
+        (channels.index(r.channel), int(r.span.start_s * fmt.rate_hz), -int(-r.span.end_s * fmt.rate_hz // 1), r.action)
+        for r in sorted(redactions, key=lambda r: r.span)
+    ]
+    position = 0
+    for block in blocks:
+        end = position + block.shape[1]
+        hit = [span for span in spans if span[1] < end and span[2] > position]
+        redacted = block.copy() if hit else block
+        for row, first, last, action in hit:
+            start, stop = max(first, position), min(last, end)
+            redacted[row, start - position : stop - position] = fills.fill(action, start, stop, block.dtype)
+        yield redacted
+        position = end
+
+
+class _Fills:
+    """Tone, noise or silence for any stretch of the recording, the same wherever a block happens to begin."""
+
+    def __init__(self, fmt: AudioFormat, rule: AudioRule) -> None:
+        rate = fmt.rate_hz
+        peak = 10 ** (rule.tone_dbfs / 20)
+        noise = np.random.default_rng(_NOISE_SEED).standard_normal(rate)
+        self._second = {
+            Action.SILENCE: np.zeros(rate),
+            Action.TONE: _sine(round(rule.tone_hz), rate) * peak,
+            Action.NOISE: np.clip(noise * peak / 3, -1, 1),
+        }
+
+    def fill(self, action: Action, first: int, end: int, dtype: np.dtype[Any]) -> Samples:
+        """Samples ``first`` to ``end`` of the recording."""
+        second = self._second[action]
+        wave: Samples = second[np.arange(first, end) % len(second)]
+        if dtype == np.uint8:
+            return np.round(wave * 127 + 128).astype(dtype)
+        if np.issubdtype(dtype, np.integer):
+            return np.round(wave * np.iinfo(dtype).max).astype(dtype)
+        return wave.astype(dtype)
+
+
+def _sine(hertz: int, rate_hz: int) -> Samples:
+    """One second, a whole number of periods, at full scale; (time,) float64."""
+    wave: Samples = np.sin(2 * np.pi * hertz * np.arange(rate_hz) / rate_hz)
+    return wave
+
+
+def _core(turns: Sequence[Turn], found: PiiSpan) -> TimeSpan:
+    words = turns[found.turn].words[found.words.first : found.words.end]
+    return TimeSpan(min(w.span.start_s for w in words), max(w.span.end_s for w in words))
+
+
+def _lines(turns: Sequence[Turn], findings: Sequence[PiiSpan]) -> dict[Channel, list[_Spoken]]:
+    """Every channel's words in order of time."""
+    pii = {(found.turn, index) for found in findings for index in range(found.words.first, found.words.end)}
+    lines: dict[Channel, list[_Spoken]] = defaultdict(list)
+    for number, turn in enumerate(turns):
+        for index, word in enumerate(turn.words):
+            lines[turn.channel].append(_Spoken(word.span, (number, index) in pii))
+    for line in lines.values():
+        line.sort(key=lambda spoken: spoken.span)
+    return lines
+
+
+def _reach(
+    core: TimeSpan,
+    lines: Mapping[Channel, list[_Spoken]],
+    speech: Mapping[Channel, tuple[TimeSpan, ...]],
+    channel: Channel,
+    rule: AudioRule,
+) -> TimeSpan:
+    """From the words' own span outwards: to the edge of the speech they stand in, a collar, never deep into others."""
+    others = [spoken.span for spoken in lines[channel] if not spoken.pii]
+    before = [span.end_s for span in others if span.start_s < core.start_s]
+    after = [span.start_s for span in others if span.end_s > core.end_s]
+    floor_s = max(before, default=0.0) - rule.overrun_s
+    ceiling_s = min(after, default=core.end_s + 3600.0) + rule.overrun_s
+    start_s, end_s = core.start_s, core.end_s
+    for span in speech.get(channel, ()):
+        if span.overlaps(TimeSpan(core.start_s - rule.collar_s, core.end_s + rule.collar_s)):
+            start_s, end_s = min(start_s, span.start_s), max(end_s, span.end_s)
+    start_s = max(start_s - rule.collar_s, floor_s)
+    end_s = min(end_s + rule.collar_s, ceiling_s)
+    return TimeSpan(max(min(start_s, core.start_s), 0.0), max(end_s, core.end_s))
+
+
+def _merged(
+    redactions: Iterable[Redaction], gap_s: float, lines: Mapping[Channel, list[_Spoken]]
+) -> tuple[Redaction, ...]:
+    """Redactions of one kind and channel that nothing else was said between become one."""
+    kept: dict[Channel, list[Redaction]] = defaultdict(list)
+    clear = {channel: [s.span for s in line if not s.pii] for channel, line in lines.items()}
+    for redaction in sorted(redactions, key=lambda r: (r.channel, r.span)):
+        line = kept[redaction.channel]
+        last = line[-1] if line else None
+        if last and last.entity_type == redaction.entity_type and redaction.span.start_s - last.span.end_s < gap_s:
+            gap = TimeSpan(last.span.end_s, redaction.span.start_s)
+            if gap.duration_s <= 0 or not any(span.overlaps(gap) for span in clear[redaction.channel]):
+                end_s = max(last.span.end_s, redaction.span.end_s)
+                line[-1] = replace(last, span=TimeSpan(last.span.start_s, end_s))
+                continue
+        line.append(redaction)
+    return tuple(sorted((r for line in kept.values() for r in line), key=lambda r: (r.span, r.channel)))
+
+
+def _outside(span: TimeSpan, speech: Sequence[TimeSpan]) -> Iterator[TimeSpan]:
+    """Parts of a span in which there is no speech."""
+    start_s = span.start_s
+    first = bisect_left([each.end_s for each in speech], span.start_s)
+    last = bisect_right([each.start_s for each in speech], span.end_s)
+    for each in speech[first:last]:
+        if each.start_s > start_s:
+            yield TimeSpan(start_s, min(each.start_s, span.end_s))
+        start_s = max(start_s, each.end_s)
+    if start_s < span.end_s:
+        yield TimeSpan(start_s, span.end_s)
+
+
+def _masked(turn: Turn, findings: Sequence[PiiSpan], policy: RedactionPolicy) -> Turn:
+    words: list[Word] = []
+    position = 0
+    for found in sorted(findings, key=lambda f: f.words):
+        first = max(found.words.first, position)
+        if first >= found.words.end:
+            continue
+        words.extend(turn.words[position:first])
+        gone = turn.words[first : found.words.end]
+        span = TimeSpan(gone[0].span.start_s, max(w.span.end_s for w in gone))
+        words.append(Word(policy.rule(found.entity_type).replacement, span, min(w.probability for w in gone)))
+        position = found.words.end
+    return replace(turn, words=(*words, *turn.words[position:]))
