@@ -1,0 +1,98 @@
+"""Joining the rooms: settings become models, policies, keys, store and records. Only this room imports ``models``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pipeline import retain
+from pipeline.archive import Archive
+from pipeline.consent_policy import load_consent_policy
+from pipeline.db import Records
+from pipeline.keys import KeyFile
+from pipeline.pii import load_policy
+from pipeline.run import Rooms
+from pipeline.store.local import LocalStore
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+    from pipeline.pii import PiiRecognizer
+    from pipeline.speakers import Diarizer
+    from pipeline.speech import Vad
+    from pipeline.transcribe import Transcriber
+
+
+def build(settings: Settings) -> Rooms:
+    """Everything a call passes through. Models load when they are first used; their weights are looked up now.
+
+    Raises:
+        MissingModel: weights are not in the cache.
+        UsageError: a policy or the key file makes no sense.
+        StoreUnavailable: the data folder cannot be written.
+    """
+    from models.fetch import resolve
+
+    asr = resolve(settings.asr.model, settings.models_dir)
+    segmentation = resolve(settings.diarization.segmentation, settings.models_dir)
+    embedding = resolve(settings.diarization.embedding, settings.models_dir)
+    redaction = load_policy(settings.policy_file("redaction.toml"))
+    consent = load_consent_policy(settings.policy_file("consent.toml"))
+    retention = retain.load_policy(settings.policy_file("retention.toml"))
+
+    @cache
+    def vad() -> Vad:
+        from models.vad import SileroVad
+
+        return SileroVad()
+
+    @cache
+    def transcriber() -> Transcriber:
+        from models.asr import AsrOptions, WhisperTranscriber
+
+        return WhisperTranscriber(asr, AsrOptions(**settings.asr.model_dump(exclude={"model"})))
+
+    @cache
+    def diarizer() -> Diarizer:
+        from models.diarize import DiarizeOptions, PyannoteDiarizer
+
+        options = DiarizeOptions(max_speakers=settings.diarization.max_speakers)
+        return PyannoteDiarizer(segmentation, embedding, options=options, device=settings.diarization.device)
+
+    @cache
+    def recognizer() -> PiiRecognizer:
+        from models.pii import PresidioRecognizer
+
+        return PresidioRecognizer()
+
+    provenance = {
+        "callseal": importlib.metadata.version("callseal"),
+        "asr": settings.asr.model_dump(),
+        "diarization": settings.diarization.model_dump(),
+        "policies": {"redaction": redaction.version, "consent": consent.version, "retention": retention.version},
+    }
+    return Rooms(
+        vad=vad,
+        transcriber=transcriber,
+        diarizer=diarizer,
+        recognizer=recognizer,
+        redaction=redaction,
+        consent=consent,
+        retention=retention,
+        audio=settings.audio,
+        **custody(settings),
+        fingerprint=hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest(),
+        provenance=provenance,
+    )
+
+
+def custody(settings: Settings) -> dict[str, Any]:
+    """Archive, records and root key: all that reading, exporting and erasing need."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return {
+        "archive": Archive(LocalStore(settings.store_folder)),
+        "records": Records.open(settings.database_url),
+        "root": KeyFile.load_or_create(settings.key_file),
+    }

@@ -1,0 +1,173 @@
+"""Settings: one frozen object from ``configs/default.toml``, an operator's file and the environment.
+
+The only room that reads the environment. Nothing here opens a model, a key or a database.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import UsageError
+from pipeline.types import Channel
+
+if TYPE_CHECKING:
+    from pydantic_settings import PydanticBaseSettingsSource
+
+
+Count = Annotated[int, Field(ge=1, le=1024)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AsrSettings(_Part):
+    """Speech recognition; see ``configs/default.toml`` for each key."""
+
+    model: str
+    device: Literal["cpu", "cuda"]
+    compute_type: str
+    workers: Count
+    threads: Count
+    batch_size: Count
+    beam_size: Count
+
+
+class DiarizationSettings(_Part):
+    """Who speaks on a mono recording."""
+
+    segmentation: str
+    embedding: str
+    device: Literal["cpu", "cuda"]
+    max_speakers: Count
+
+
+class AudioSettings(_Part):
+    """What recordings are accepted."""
+
+    max_duration_s: Annotated[float, Field(gt=0)]
+    max_bytes: Annotated[int, Field(gt=0)]
+    two_channels: tuple[Channel, Channel]
+    silence_peak: Annotated[float, Field(ge=0, lt=1)]
+
+
+class PolicySettings(_Part):
+    """Where the policies are."""
+
+    folder: str
+
+
+class KeySettings(_Part):
+    """Where the root key is."""
+
+    file: str
+
+
+class StoreSettings(_Part):
+    """Where sealed objects are."""
+
+    folder: str
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set.
+
+    Args:
+        data_dir: database, objects and, unless set otherwise, the key.
+        models_dir: weights.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CALLSEAL_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    data_dir: Path
+    models_dir: Path
+    asr: AsrSettings
+    diarization: DiarizationSettings
+    audio: AudioSettings
+    policies: PolicySettings
+    keys: KeySettings
+    store: StoreSettings
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 -- the library's signature
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the records."""
+        return f"sqlite:///{self.data_dir / 'callseal.db'}"
+
+    @property
+    def key_file(self) -> Path:
+        """The root key file."""
+        return Path(self.keys.file) if self.keys.file else self.data_dir / "keys" / "root.json"
+
+    @property
+    def store_folder(self) -> Path:
+        """Folder of sealed objects."""
+        return Path(self.store.folder) if self.store.folder else self.data_dir / "objects"
+
+    def policy_file(self, name: str) -> Path:
+        """A policy by its file name."""
+        return (Path(self.policies.folder) if self.policies.folder else shipped_configs()) / name
+
+
+def shipped_configs() -> Path:
+    """The folder of the shipped configuration: in the package of an installed wheel, else beside it."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+def load_settings(data_dir: Path | None = None, file: Path | None = None) -> Settings:
+    """The settings in force.
+
+    Args:
+        data_dir: overrides the environment and every file.
+        file: an operator's TOML file; ``CALLSEAL_CONFIG`` names one otherwise.
+
+    Raises:
+        UsageError: a file is missing, a key is unknown or a value is wrong.
+    """
+    named = file or (Path(os.environ["CALLSEAL_CONFIG"]) if os.environ.get("CALLSEAL_CONFIG") else None)
+    if named is not None and not named.is_file():
+        raise UsageError(f"the settings file {named.name} does not exist")
+    files = [shipped_configs() / "default.toml", *([named] if named else [])]
+
+    values: dict[str, Any] = {
+        "data_dir": platformdirs.user_data_path("callseal"),
+        "models_dir": platformdirs.user_cache_path("callseal") / "models",
+    }
+    for each in files:
+        values = _merged(values, _toml(each))
+    try:
+        settings = Settings(**values)
+    except ValidationError as exc:
+        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_input=False))
+        raise UsageError(f"settings: {where}") from exc
+    return settings.model_copy(update={"data_dir": data_dir}) if data_dir else settings
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as exc:
+        raise UsageError(f"the settings file {file.name} is not TOML: {exc}") from exc
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = {key: _merged(below[key], above[key]) for key in below.keys() & above.keys() if isinstance(below[key], dict)}
+    return {**below, **above, **both}

@@ -1,0 +1,215 @@
+"""The story of a call: taken in and sealed, heard, understood, judged, redacted, checked, and only then kept.
+
+:func:`process` is that story; each step is a room. What it writes appears all at once, when everything is verified;
+whatever fails on the way leaves the store as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline import audio, ingest, summary
+from pipeline.consent import decide, signals
+from pipeline.db import CallRecord
+from pipeline.errors import BadAudio, BadInput, BadMetadata
+from pipeline.keys import anonymous_subject_id
+from pipeline.pii import detect
+from pipeline.publish import Draft, publish
+from pipeline.redact import apply_to_turns, plan, shadows
+from pipeline.speakers import attribute
+from pipeline.stopwatch import Stopwatch
+from pipeline.transcribe import transcribe
+from pipeline.types import Channel, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from pipeline.archive import Archive
+    from pipeline.audio import AudioFormat, Speech
+    from pipeline.config import AudioSettings
+    from pipeline.consent_policy import ConsentPolicy
+    from pipeline.db import Records
+    from pipeline.ingest import Delivery, Intake, Source
+    from pipeline.keys import RootKey
+    from pipeline.pii import PiiRecognizer, RedactionPolicy
+    from pipeline.retain import RetentionPolicy
+    from pipeline.speakers import Diarizer
+    from pipeline.speech import Vad
+    from pipeline.transcribe import Heard, Transcriber
+    from pipeline.types import SpeakerSpan
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything a call passes through, joined by :func:`pipeline.build.build`.
+
+    Models are given as functions that load them once, when they are first needed.
+    """
+
+    vad: Callable[[], Vad]
+    transcriber: Callable[[], Transcriber]
+    diarizer: Callable[[], Diarizer]
+    recognizer: Callable[[], PiiRecognizer]
+    redaction: RedactionPolicy
+    consent: ConsentPolicy
+    retention: RetentionPolicy
+    audio: AudioSettings
+    archive: Archive
+    records: Records
+    root: RootKey
+    fingerprint: str
+    provenance: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call; ``summary`` is DESIGN.md section 4's, ``repeated`` says that it was done before."""
+
+    status: Status
+    summary: Mapping[str, Any] = field(repr=False)
+    repeated: bool = False
+
+
+def process(
+    delivery: Delivery, rooms: Rooms, now: datetime, observe: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Carry one finished call from its recording to its stored result.
+
+    Args:
+        delivery: files and metadata.
+        rooms: models, policies, keys, store and records.
+        now: time of processing.
+        observe: told the name of each stage as it begins.
+
+    Raises:
+        BadInput: the call cannot be processed as delivered; its record says why, and nothing else is left.
+        CallsealError: see ``pipeline.errors``; the store is as it was.
+    """
+    watch = Stopwatch(observe)
+    source = ingest.inspect(delivery, rooms.audio.max_bytes)
+    call_id = delivery.metadata.call_id or f"call-{source.sha256[:32]}"
+    done = _done_before(call_id, source, rooms)
+    if done:
+        return done
+    subject = rooms.records.subject_for(_subject_id(delivery, rooms.root), rooms.root, now)
+    record = CallRecord(
+        call_id=call_id,
+        subject_id=subject.subject_id,
+        source_sha256=source.sha256,
+        fingerprint=rooms.fingerprint,
+        received_at=now,
+        started_at=delivery.metadata.started_at,
+    )
+    before = rooms.records.start_call(record)
+    with watch.stage("intake"):
+        intake = ingest.seal_intake(delivery, source, call_id, rooms.archive, subject)
+    try:
+        draft = _understand(delivery, intake, record, rooms, now, watch)
+        return Outcome(*publish(draft, subject, rooms, now, watch))
+    except BadInput as exc:
+        if before is None:
+            _quarantine(record, exc, rooms, now)
+        raise
+    finally:
+        _forget_unclaimed(intake, call_id, rooms)
+
+
+def _understand(
+    delivery: Delivery, intake: Intake, record: CallRecord, rooms: Rooms, now: datetime, watch: Stopwatch
+) -> Draft:
+    """Hear the call, find what must go, judge the consent; changes nothing."""
+    metadata = delivery.metadata
+    fmt = audio.probe(intake.recording)
+    channels = _channels(delivery, fmt, rooms)
+    with watch.stage("transcribe"):
+        blocks = watch.time_of("decode", audio.decode_speech(intake.recording, rooms.audio.max_duration_s))
+        heard = transcribe(
+            _audible(blocks, rooms.audio.silence_peak), channels, rooms.vad(), rooms.transcriber(), metadata.language
+        )
+    with watch.stage("diarize"):
+        turns = attribute(heard.segments, _speakers(intake, channels, heard, rooms))
+    with watch.stage("detect"):
+        findings = detect(turns, rooms.recognizer(), metadata.known_pii, rooms.redaction, heard.language)
+    with watch.stage("consent"):
+        evidence = signals(turns, metadata, rooms.consent, heard.language)
+        decision = decide(evidence, turns, metadata.jurisdictions, rooms.consent, now)
+    redactions = plan(turns, findings, heard.speech, rooms.redaction)
+    return Draft(
+        record=replace(record, duration_s=heard.duration_s),
+        intake=intake,
+        fmt=fmt,
+        channels=channels,
+        language=heard.language,
+        turns=apply_to_turns(turns, findings, rooms.redaction),
+        redactions=(*redactions, *shadows(redactions, heard.speech)),
+        review=(),
+        decision=decision,
+    )
+
+
+def _subject_id(delivery: Delivery, root: RootKey) -> str:
+    number = delivery.metadata.customer_number
+    return root.subject_id(number) if number else anonymous_subject_id()
+
+
+def _done_before(call_id: str, source: Source, rooms: Rooms) -> Outcome | None:
+    """The stored result of the same recording under the same models and policies.
+
+    Raises:
+        BadMetadata: the id belongs to another recording.
+    """
+    before = rooms.records.call(call_id)
+    if before is None or before.status is None:
+        return None
+    if before.source_sha256 != source.sha256:
+        raise BadMetadata(f"call_id: {call_id} is held already, with another recording")
+    if before.fingerprint == rooms.fingerprint and before.summary.get("artifacts"):
+        return Outcome(before.status, before.summary, repeated=True)
+    return None
+
+
+def _channels(delivery: Delivery, fmt: AudioFormat, rooms: Rooms) -> tuple[Channel, ...]:
+    """Who is heard on each channel: the legs' names, else the metadata's, else the settings'."""
+    stated = delivery.legs or delivery.metadata.channels
+    if stated is None:
+        return (Channel.MIXED,) if fmt.channels == 1 else rooms.audio.two_channels
+    if len(stated) != fmt.channels:
+        raise BadMetadata(f"channels: {len(stated)} are named and the recording has {fmt.channels}")
+    return tuple(stated)
+
+
+def _speakers(
+    intake: Intake, channels: tuple[Channel, ...], heard: Heard, rooms: Rooms
+) -> dict[Channel, tuple[SpeakerSpan, ...]]:
+    if channels != (Channel.MIXED,) or not heard.segments:
+        return {}
+    blocks = (block[0] for block in audio.decode_speech(intake.recording, rooms.audio.max_duration_s))
+    return {Channel.MIXED: rooms.diarizer().diarize(blocks)}
+
+
+def _audible(blocks: Iterator[Speech], silence_peak: float) -> Iterator[Speech]:
+    """The blocks; raises BadAudio at their end if there never was a sound."""
+    peak = 0.0
+    for block in blocks:
+        peak = max(peak, float(np.abs(block).max()))
+        yield block
+    if peak <= silence_peak:
+        raise BadAudio("the recording is silent")
+
+
+def _quarantine(record: CallRecord, error: BadInput, rooms: Rooms, now: datetime) -> None:
+    """Record that the call was refused and why; there is nothing of it to keep, for the sender still has it."""
+    why = {"call_id": record.call_id, "status": Status.QUARANTINED.value, "error": summary.error(error)}
+    rooms.records.finish_call(replace(record, status=Status.QUARANTINED, summary=why), (), now)
+
+
+def _forget_unclaimed(intake: Intake, call_id: str, rooms: Rooms) -> None:
+    """Destroy the sealed originals unless a row keeps them."""
+    claimed = {artifact.sealed.object_key for artifact in rooms.records.artifacts(call_id)}
+    for sealed in intake.objects:
+        if sealed.object_key not in claimed:
+            rooms.archive.destroy(sealed)

@@ -1,0 +1,166 @@
+"""What callseal says about a call, as JSON values: the summary, the transcript, the consent record, the manifest.
+
+The forms are DESIGN.md section 4's. Only :func:`transcript` holds words, and those after redaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from pipeline.errors import CallsealError
+    from pipeline.publish import Draft
+    from pipeline.types import Artifact, ConsentDecision, Redaction, ReviewItem, SealedObject, Status, TimeSpan, Turn
+
+TRANSCRIPT_VERSION = 1
+
+
+def stamp(when: datetime) -> str:
+    """A UTC time as ``2026-11-20T14:03:00Z``."""
+    return when.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def _seconds(span: TimeSpan | None) -> dict[str, float]:
+    return {} if span is None else {"start_s": round(span.start_s, 3), "end_s": round(span.end_s, 3)}
+
+
+def consent(decision: ConsentDecision) -> dict[str, Any]:
+    """The consent decision with its evidence."""
+    return {
+        "verdict": decision.verdict.value,
+        "lawful": decision.lawful,
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "policy_version": decision.policy_version,
+        "decided_at": stamp(decision.decided_at),
+        "evidence": [
+            {
+                "kind": each.kind.value,
+                "rule": each.rule,
+                **({"channel": each.channel.value} if each.channel else {}),
+                **_seconds(each.span),
+            }
+            for each in decision.evidence
+        ],
+    }
+
+
+def redactions(found: Sequence[Redaction]) -> list[dict[str, Any]]:
+    """What was replaced, and why."""
+    return [
+        {
+            "entity_type": each.entity_type,
+            "channel": each.channel.value,
+            **_seconds(each.span),
+            "action": each.action.value,
+            "reason": each.reason,
+        }
+        for each in found
+    ]
+
+
+def review(items: Sequence[ReviewItem]) -> list[dict[str, Any]]:
+    """What a person should look at."""
+    return [{"channel": each.channel.value, **_seconds(each.span), "reason": each.reason} for each in items]
+
+
+def artifacts(kept: Sequence[Artifact]) -> list[dict[str, Any]]:
+    """What is kept, until when and by which rule."""
+    return [
+        {
+            "kind": each.sealed.kind.value,
+            "sha256": each.sealed.sha256,
+            "size_bytes": each.sealed.size_bytes,
+            "retain_until": stamp(each.retain_until),
+            "retention_rule": each.retention_rule,
+        }
+        for each in kept
+    ]
+
+
+def call(draft: Draft, status: Status, kept: Sequence[Artifact], timings_s: Mapping[str, float]) -> dict[str, Any]:
+    """The summary that ``process`` prints."""
+    return {
+        "call_id": draft.record.call_id,
+        "status": status.value,
+        "duration_s": round(draft.record.duration_s or 0.0, 3),
+        "channels": [channel.value for channel in draft.channels],
+        "language": draft.language,
+        "consent": consent(draft.decision),
+        "redactions": redactions(draft.redactions),
+        "review": review(draft.review),
+        "artifacts": artifacts(kept),
+        "timings_s": {stage: round(seconds, 3) for stage, seconds in timings_s.items()},
+    }
+
+
+def error(exc: CallsealError) -> dict[str, Any]:
+    """An error as the command prints it; its message holds ids and counts only."""
+    return {"kind": type(exc).__name__, "message": str(exc), "exit_code": exc.exit_code, "retryable": exc.retryable}
+
+
+def transcript(call_id: str, language: str, turns: Sequence[Turn]) -> dict[str, Any]:
+    """``transcript.json``; ``turns`` are redacted."""
+    return {
+        "version": TRANSCRIPT_VERSION,
+        "call_id": call_id,
+        "language": language,
+        "turns": [
+            {
+                "speaker": turn.speaker,
+                "channel": turn.channel.value,
+                **_seconds(turn.span),
+                "text": turn.text,
+                "words": [{"text": word.text, **_seconds(word.span)} for word in turn.words],
+            }
+            for turn in turns
+        ],
+    }
+
+
+def vtt(document: Mapping[str, Any]) -> str:
+    """``transcript.vtt`` of a ``transcript.json``, with the speaker as voice (W3C WebVTT)."""
+    cues = [
+        f"{_clock(turn['start_s'])} --> {_clock(turn['end_s'])}\n<v {turn['speaker']}>{_escaped(turn['text'])}\n"
+        for turn in document["turns"]
+    ]
+    return "\n".join(["WEBVTT\n", *cues])
+
+
+def _clock(seconds: float) -> str:
+    millis = round(seconds * 1000)
+    return f"{millis // 3_600_000:02d}:{millis // 60_000 % 60:02d}:{millis // 1000 % 60:02d}.{millis % 1000:03d}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def manifest(
+    draft: Draft, provenance: Mapping[str, Any], sealed: Sequence[SealedObject], created_at: datetime
+) -> dict[str, Any]:
+    """``manifest.json``: what was made of which recording, by which code, models and policies."""
+    fmt = draft.fmt
+    return {
+        "version": 1,
+        "call_id": draft.record.call_id,
+        "created_at": stamp(created_at),
+        "source": {
+            "sha256": draft.record.source_sha256,
+            "container": fmt.container,
+            "codec": fmt.codec,
+            "rate_hz": fmt.rate_hz,
+            "channels": [channel.value for channel in draft.channels],
+            "duration_s": round(draft.record.duration_s or 0.0, 3),
+        },
+        "made_by": dict(provenance),
+        "audio_suffix": encode.suffix(fmt),
+        "artifacts": [{"kind": s.kind.value, "sha256": s.sha256, "size_bytes": s.size_bytes} for s in sealed],
+        "redactions": redactions(draft.redactions),
+        "consent": consent(draft.decision),
+    }
