@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline import retain
 from pipeline.archive import Archive
 from pipeline.consent_policy import load_consent_policy
 from pipeline.db import Records
+from pipeline.errors import StoreUnavailable
 from pipeline.keys import KeyFile
 from pipeline.pii import load_policy
 from pipeline.run import Rooms
@@ -19,6 +21,7 @@ from pipeline.store.local import LocalStore
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
+    from pipeline.keys import RootKey
     from pipeline.pii import PiiRecognizer
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
@@ -73,6 +76,7 @@ def build(settings: Settings) -> Rooms:
         "diarization": settings.diarization.model_dump(),
         "policies": {"redaction": redaction.version, "consent": consent.version, "retention": retention.version},
     }
+    held = custody(settings)
     return Rooms(
         vad=vad,
         transcriber=transcriber,
@@ -82,17 +86,33 @@ def build(settings: Settings) -> Rooms:
         consent=consent,
         retention=retention,
         audio=settings.audio,
-        **custody(settings),
+        archive=held.archive,
+        records=held.records,
+        root=held.root,
         fingerprint=hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest(),
         provenance=provenance,
     )
 
 
-def custody(settings: Settings) -> dict[str, Any]:
-    """Archive, records and root key: all that reading, exporting and erasing need."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return {
-        "archive": Archive(LocalStore(settings.store_folder)),
-        "records": Records.open(settings.database_url),
-        "root": KeyFile.load_or_create(settings.key_file),
-    }
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """All that reading, exporting and erasing need."""
+
+    archive: Archive
+    records: Records
+    root: RootKey
+
+
+def custody(settings: Settings) -> Custody:
+    """Store, records and root key, made where they do not exist yet.
+
+    Raises:
+        CannotOpen, UsageError: the key file is damaged or readable by others.
+        StoreUnavailable: the data folder cannot be written.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise StoreUnavailable(f"the data folder cannot be made: {exc.strerror}") from exc
+    root = KeyFile.load_or_create(settings.key_file)
+    return Custody(Archive(LocalStore(settings.store_folder)), Records.open(settings.database_url), root)

@@ -1,0 +1,261 @@
+"""The ``callseal`` command: arguments in, JSON or text out, errors to exit codes (DESIGN.md section 4).
+
+Only this room writes to the terminal. Rooms are imported by the command that needs them, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import warnings
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import click
+import typer
+
+from pipeline.cli_models import app as models_app
+from pipeline.cli_text import call_lines, doctor_lines, erasure_lines
+from pipeline.errors import BadInput, CallsealError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pipeline.config import Settings
+    from pipeline.erase import ErasurePlan
+    from pipeline.ingest import Delivery
+    from pipeline.types import Channel
+
+app = typer.Typer(
+    help="Redacts, seals and erases recorded telephone calls, and proves it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(models_app, name="models")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Database, objects and key; CALLSEAL_DATA_DIR.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file; CALLSEAL_CONFIG.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
+
+
+def main() -> NoReturn:
+    """Run the command; every error that callseal raises on purpose becomes one line and its exit code."""
+    _quiet_libraries()
+    try:
+        app(standalone_mode=False)
+    except CallsealError as exc:
+        sys.exit(_report(exc))
+    except typer.Exit as exc:
+        sys.exit(exc.exit_code)
+    except typer.Abort:
+        sys.exit(1)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(UsageError.exit_code)
+    sys.exit(0)
+
+
+@app.command("process")
+def process_command(
+    audio: Annotated[Path | None, typer.Argument(help="The recording, with all its channels.")] = None,
+    *,
+    leg: Annotated[list[str] | None, typer.Option(help="agent=A.wav, customer=B.wav: one mono file per leg.")] = None,
+    metadata: Annotated[Path | None, typer.Option(help="JSON file with what the platform says about the call.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Redact, judge and seal one finished call, now, in this process."""
+    delivery = _delivery(audio, leg or [], metadata)
+    settings = _settings(data_dir, config)
+    from pipeline.build import build
+    from pipeline.run import process
+
+    with _stages() as observe:
+        outcome = process(delivery, build(settings), datetime.now(UTC), observe)
+    _print(outcome.summary, call_lines, as_json=as_json)
+
+
+@app.command("show")
+def show_command(
+    call_id: CallId, *, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Show a call's record: consent, retention, artifacts, redactions, history."""
+    settings = _settings(data_dir, config)
+    from pipeline.build import custody
+    from pipeline.export import describe_call
+
+    _print(describe_call(call_id, custody(settings).records), call_lines, as_json=as_json)
+
+
+@app.command("export")
+def export_command(
+    call_id: CallId,
+    *,
+    to: Annotated[Path, typer.Option(help="Folder to write to.")],
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the redacted recording, transcript, consent record and manifest of a stored call."""
+    settings = _settings(data_dir, config)
+    from pipeline.build import custody
+    from pipeline.export import export_call
+
+    held = custody(settings)
+    files = export_call(call_id, to, held.archive, held.records, held.root, datetime.now(UTC))
+    _print({"call_id": call_id, "files": [str(file) for file in files]}, lambda v: v["files"], as_json=as_json)
+
+
+@app.command("delete")
+def delete_command(
+    *,
+    caller: Annotated[str, typer.Option(help="The caller's number, in any common spelling.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased; erase nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Erase everything held of a caller: shred the key, delete objects and rows, check that nothing opens."""
+    settings = _settings(data_dir, config)
+    from pipeline.build import custody
+    from pipeline.erase import carry_out, plan_erasure
+    from pipeline.numbers import e164
+
+    number = e164(caller)
+    if number is None:
+        raise UsageError("a withheld number names nobody")
+    held = custody(settings)
+    plan = plan_erasure(held.records, held.root.subject_id(number))
+    if dry_run:
+        _print({"dry_run": True, **_plan(plan)}, erasure_lines, as_json=as_json)
+        return
+    if not yes:
+        _confirm(plan)
+    with _stages() as observe:
+        report = carry_out(plan, held.records, held.archive, held.root, datetime.now(UTC), observe=observe)
+    done = {
+        "erased": True,
+        **_plan(report.plan),
+        "method": report.method,
+        "verified": {
+            "copies_tried": report.copies_tried,
+            "copies_opened_before": report.copies_opened_before,
+            "copies_opened_after": 0,
+        },
+    }
+    _print(done, erasure_lines, as_json=as_json)
+
+
+@app.command("doctor")
+def doctor_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Say what this machine lacks to process calls, and how to put it right."""
+    settings = _settings(data_dir, config)
+    from models.fetch import resolve
+    from pipeline.doctor import Wanted, check
+
+    wanted = Wanted(
+        models=(settings.asr.model, settings.diarization.segmentation, settings.diarization.embedding),
+        gpu="cuda" in (settings.asr.device, settings.diarization.device),
+        threads=settings.asr.workers * settings.asr.threads,
+        data_dir=settings.data_dir,
+        key_file=settings.key_file,
+    )
+    findings = check(wanted, lambda name: resolve(name, settings.models_dir), os.environ)
+    healthy = all(each.ok for each in findings if each.needed)
+    _print({"ok": healthy, "findings": [asdict(each) for each in findings]}, doctor_lines, as_json=as_json)
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _delivery(audio: Path | None, legs: list[str], metadata: Path | None) -> Delivery:
+    from pipeline.ingest import Delivery
+    from pipeline.metadata import CallMetadata, read_metadata
+
+    if (audio is None) == (not legs):
+        raise UsageError("give either one recording or a --leg for each leg")
+    named = [_leg(each) for each in legs]
+    if len({channel for channel, _ in named}) != len(named) or len(named) > 2:
+        raise UsageError("a call has one agent's and one customer's leg")
+    known = read_metadata(metadata) if metadata else CallMetadata()
+    files = (audio,) if audio else tuple(path for _, path in named)
+    return Delivery(files, tuple(channel for channel, _ in named), known)
+
+
+def _leg(option: str) -> tuple[Channel, Path]:
+    from pipeline.types import Channel
+
+    name, _, path = option.partition("=")
+    if name not in ("agent", "customer") or not path:
+        raise UsageError("--leg takes agent=FILE or customer=FILE")
+    return Channel(name), Path(path)
+
+
+def _settings(data_dir: Path | None, config: Path | None) -> Settings:
+    from pipeline.config import load_settings
+
+    return load_settings(data_dir, config)
+
+
+def _confirm(plan: ErasurePlan) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("erasing needs a confirmation: add --yes, or --dry-run to look first")
+    for line in erasure_lines(_plan(plan)):
+        print(line, file=sys.stderr)  # noqa: T201
+    typer.confirm("Erase all of this for good?", abort=True, err=True)
+
+
+def _plan(plan: ErasurePlan) -> dict[str, Any]:
+    return {
+        "erasure_id": plan.erasure_id,
+        "subject_id": plan.subject_id,
+        "calls": list(plan.call_ids),
+        "objects": len(plan.object_keys),
+        "kinds": plan.kinds,
+        "size_bytes": plan.size_bytes,
+        "resumed": plan.resumed,
+    }
+
+
+def _print(value: Any, lines: Callable[[Any], Iterable[str]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False))  # noqa: T201
+    else:
+        for line in lines(value):
+            print(line)  # noqa: T201
+
+
+@contextmanager
+def _stages() -> Iterator[Any]:
+    """A spinner with the name of the stage, on a terminal's stderr."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield status.update
+
+
+def _report(exc: CallsealError) -> int:
+    if "--json" in sys.argv:
+        from pipeline.summary import error
+
+        quarantined = {"status": "quarantined"} if isinstance(exc, BadInput) else {}
+        print(json.dumps({**quarantined, "error": error(exc)}))  # noqa: T201
+    print(f"callseal: {exc}", file=sys.stderr)  # noqa: T201
+    return exc.exit_code
+
+
+def _quiet_libraries() -> None:
+    """No telemetry, no hub, and no library writes what it likes to the terminal."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    logging.lastResort = None
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")

@@ -1,0 +1,121 @@
+"""Export: redacted recording, transcript, consent record and manifest of a stored call, in the clear, to a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import summary
+from pipeline.errors import NotFound, Refused, StoreUnavailable
+from pipeline.keys import open_subject_key
+from pipeline.types import ArtifactKind, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from pipeline.archive import Archive
+    from pipeline.db import CallRecord, Records
+    from pipeline.keys import OpenSubjectKey, RootKey
+    from pipeline.types import SealedObject
+
+_CHUNK_BYTES = 1 << 20
+
+
+def export_call(
+    call_id: str, folder: Path, archive: Archive, records: Records, root: RootKey, now: datetime
+) -> tuple[Path, ...]:
+    """Write ``redacted.<ext>``, ``transcript.json``, ``transcript.vtt``, ``consent.json``, ``manifest.json``.
+
+    Each file appears whole or not at all, readable by its owner only.
+
+    Raises:
+        NotFound: no such call.
+        Refused: the call was not kept, so there is nothing that may leave.
+        CannotOpen: an artifact does not open.
+        StoreUnavailable: the store failed, or the folder cannot be written.
+    """
+    call = records.call(call_id)
+    if call is None or call.status is None:
+        raise NotFound(f"there is no call {call_id}")
+    if call.status is not Status.STORED:
+        raise Refused(f"call {call_id} is {call.status.value}: nothing of it may leave")
+    sealed = {each.sealed.kind: each.sealed for each in records.artifacts(call_id)}
+    subject = _key(call, records, root)
+    documents = {
+        name: archive.read(_need(sealed, kind, call_id), call_id, subject)
+        for name, kind in (
+            ("transcript.json", ArtifactKind.TRANSCRIPT),
+            ("consent.json", ArtifactKind.CONSENT_RECORD),
+            ("manifest.json", ArtifactKind.MANIFEST),
+        )
+    }
+    suffix = json.loads(documents["manifest.json"])["audio_suffix"]
+    documents["transcript.vtt"] = summary.vtt(json.loads(documents["transcript.json"])).encode()
+    audio = archive.open(_need(sealed, ArtifactKind.REDACTED_AUDIO, call_id), call_id, subject)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with audio:
+            written = [_publish(folder / f"redacted.{suffix}", iter(lambda: audio.read(_CHUNK_BYTES), b""))]
+        written += [_publish(folder / name, [content]) for name, content in documents.items()]
+    except OSError as exc:
+        raise StoreUnavailable(f"the folder cannot be written: {exc.strerror}") from exc
+    records.note(call_id, "exported", {"files": len(written)}, now)
+    return tuple(written)
+
+
+def _key(call: CallRecord, records: Records, root: RootKey) -> OpenSubjectKey:
+    key = records.subject_key(call.subject_id)
+    if key is None:
+        raise NotFound(f"the key of call {call.call_id} was destroyed")
+    return open_subject_key(root, key)
+
+
+def _need(sealed: dict[ArtifactKind, SealedObject], kind: ArtifactKind, call_id: str) -> SealedObject:
+    if kind not in sealed:
+        raise NotFound(f"the {kind.value} of call {call_id} is kept no longer")
+    return sealed[kind]
+
+
+def _publish(path: Path, chunks: Iterable[bytes]) -> Path:
+    """Write a file beside its place, then move it there."""
+    with _temporary(path) as (handle, name):
+        with os.fdopen(handle, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        name.replace(path)
+    return path
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[tuple[int, Path]]:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        yield handle, Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def describe_call(call_id: str, records: Records) -> dict[str, Any]:
+    """Everything that is known of a call, without content: record, artifacts, history.
+
+    Raises:
+        NotFound: no such call.
+    """
+    call = records.call(call_id)
+    if call is None:
+        raise NotFound(f"there is no call {call_id}")
+    return {
+        "call_id": call.call_id,
+        "status": call.status.value if call.status else "in_progress",
+        "received_at": summary.stamp(call.received_at),
+        "started_at": summary.stamp(call.started_at) if call.started_at else None,
+        "source_sha256": call.source_sha256,
+        **{key: value for key, value in call.summary.items() if key not in ("call_id", "status", "artifacts")},
+        "artifacts": summary.artifacts(records.artifacts(call_id)),
+        "history": [{"at": summary.stamp(e.at), "what": e.what, **e.detail} for e in records.events(call_id)],
+    }
