@@ -1,0 +1,51 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+.PHONY: help setup demo test lint type fmt lock bench bench-accuracy bench-diarization clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/weights ## everything that the other targets need: environment, package, weights
+
+demo: setup ## process a real call that the repository ships, and show what came out
+	@$(BIN)/python scripts/demo.py
+
+test: setup ## every test, with real weights
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed ## style and formatting
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+type: .venv/installed ## types
+	@$(BIN)/mypy
+
+fmt: .venv/installed ## format, and fix what can be fixed safely
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: setup ## speed and memory on this machine
+	@$(BIN)/python -m benchmarks.speed
+
+bench-accuracy: setup ## what is still audible and readable after redaction
+	@$(BIN)/python -m benchmarks.accuracy
+
+bench-diarization: setup ## who speaks: speed against error
+	@$(BIN)/python -m benchmarks.diarization
+
+lock: .venv/locked ## pin every version again after a change of pyproject.toml
+	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --unsafe-package pip --strip-extras --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-options --output-file requirements.lock pyproject.toml
+
+clean: ## remove what was made here, but for the environment
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist demo-out; find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.venv/locked: requirements.lock
+	@scripts/install.sh requirements.lock && touch $@
+
+.venv/installed: .venv/locked pyproject.toml
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation -e . && touch $@
+
+.venv/weights: .venv/installed models/registry.toml
+	@$(BIN)/callseal models fetch --all && touch $@

@@ -1,0 +1,1 @@
+"""Tests: one module per room, shared suites beside them."""
