@@ -1,0 +1,171 @@
+"""The archive: takes plaintext streams, gives sealed objects in a store, and opens and destroys them.
+
+Order of writes: seal into the store, let the store make it durable, open it again and compare the hash, and only then
+hand out the SealedObject for a row. Whatever fails on the way leaves nothing in the store, or, if the process
+dies, an object without a row, whose key exists nowhere; ``unreferenced`` finds those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from pipeline.errors import CannotOpen, VerificationFailed
+from pipeline.keys import OpenSubjectKey, binding, new_data_key
+from pipeline.seal import SealWriter, open_reader, seal_writer
+from pipeline.store import new_key
+from pipeline.types import SealedObject
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from datetime import datetime
+
+    from _typeshed import ReadableBuffer
+
+    from pipeline.store import Store
+    from pipeline.types import ArtifactKind
+
+FORMAT: Final = "callseal-object/1"
+_CHUNK_BYTES: Final = 1 << 20
+_SMALL_BYTES: Final = 64 << 20
+
+
+class ArtifactWriter:
+    """Takes plaintext; ``sealed`` is there once the block of ``Archive.write`` has ended well."""
+
+    def __init__(self, sink: SealWriter) -> None:
+        self._sink = sink
+        self._hash = hashlib.sha256()
+        self._size_bytes = 0
+        self._sealed: SealedObject | None = None
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Seals all of ``data``, gives its length in bytes. Raises StoreUnavailable; the object is then lost."""
+        self._sink.write(data)
+        view = memoryview(data).cast("B")
+        self._hash.update(view)
+        self._size_bytes += len(view)
+        return len(view)
+
+    def finish(self, sealed: SealedObject | None = None) -> tuple[str, int]:
+        """For the archive: sets ``sealed``; gives hash (hex) and length in bytes of what was written."""
+        self._sealed = sealed
+        return self._hash.hexdigest(), self._size_bytes
+
+    @property
+    def sealed(self) -> SealedObject:
+        """The finished object. Raises ValueError before the end of the block, or after a failure."""
+        if self._sealed is None:
+            raise ValueError("the object is not finished")
+        return self._sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Sealed objects in ``store``."""
+
+    store: Store
+
+    @contextmanager
+    def write(
+        self, call_id: str, kind: ArtifactKind, subject: OpenSubjectKey, *, verify: bool = True
+    ) -> Iterator[ArtifactWriter]:
+        """A writer for one new object; if the block raises, nothing is left in the store.
+
+        Args:
+            call_id: the call it belongs to; part of what the seal is bound to.
+            kind: what it holds; likewise.
+            subject: whose key it is sealed under.
+            verify: read it back and compare the hash before it counts as written.
+
+        Raises:
+            StoreUnavailable: nothing was written.
+            VerificationFailed: it did not read back as written, and was removed.
+        """
+        key = new_key()
+        where = place(call_id, kind, key)
+        data_key = new_data_key()
+        wrapped_key = subject.wrap(data_key, where)
+        with self.store.put(key) as raw:
+            sink = seal_writer(raw, data_key, where)
+            writer = ArtifactWriter(sink)
+            try:
+                yield writer
+                sink.close()
+            except BaseException:
+                sink.abort()
+                raise
+        sha256, size_bytes = writer.finish()
+        sealed = SealedObject(kind, key, sha256, size_bytes, subject.key_id, wrapped_key)
+        if verify:
+            self._verify(sealed, call_id, subject)
+        writer.finish(sealed)
+
+    def put(
+        self, call_id: str, kind: ArtifactKind, subject: OpenSubjectKey, data: bytes, *, verify: bool = True
+    ) -> SealedObject:
+        """Seals ``data`` as one object; see ``write``."""
+        with self.write(call_id, kind, subject, verify=verify) as writer:
+            writer.write(data)
+        return writer.sealed
+
+    def open(self, sealed: SealedObject, call_id: str, subject: OpenSubjectKey) -> BinaryIO:
+        """A seekable reader of the plaintext (see ``seal.SealReader`` for what reading raises).
+
+        Raises:
+            NotFound: the object is not in the store (when first read).
+            CannotOpen: ``subject`` is another key, or the object belongs to another call or kind.
+        """
+        where = place(call_id, sealed.kind, sealed.object_key)
+        data_key = subject.unwrap(sealed.wrapped_key, where)
+        reader = open_reader(lambda: self.store.open(sealed.object_key), data_key, where, sealed.size_bytes)
+        return cast("BinaryIO", reader)
+
+    def read(self, sealed: SealedObject, call_id: str, subject: OpenSubjectKey) -> bytes:
+        """The whole plaintext of a small object (64 MiB at most, ValueError beyond), its hash checked.
+
+        Raises:
+            NotFound: the object is not in the store.
+            CannotOpen: it does not open, or its hash is another.
+            StoreUnavailable: the store failed.
+        """
+        if sealed.size_bytes > _SMALL_BYTES:
+            raise ValueError("too large to hold in memory: open it instead")
+        with self.open(sealed, call_id, subject) as reader:
+            data = reader.read()
+        if hashlib.sha256(data).hexdigest() != sealed.sha256:
+            raise CannotOpen(f"object {sealed.object_key} has another hash than its row")
+        return data
+
+    def destroy(self, sealed: SealedObject) -> None:
+        """Removes the object with all its versions; no error if it is gone already."""
+        self.store.delete(sealed.object_key)
+
+    def unreferenced(self, known: Collection[str], before: datetime) -> tuple[str, ...]:
+        """Objects that no row knows, written before ``before`` (UTC): far enough back for no writer to be at them."""
+        return tuple(found.key for found in self.store.list() if found.key not in known and found.modified_at < before)
+
+    def _verify(self, sealed: SealedObject, call_id: str, subject: OpenSubjectKey) -> None:
+        try:
+            with self.open(sealed, call_id, subject) as reader:
+                same = _sha256(reader) == sealed.sha256
+        except BaseException:
+            self.store.delete(sealed.object_key)
+            raise
+        if not same:
+            self.store.delete(sealed.object_key)
+            raise VerificationFailed(f"object {sealed.object_key} did not read back as written")
+
+
+def _sha256(reader: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := reader.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def place(call_id: str, kind: ArtifactKind, object_key: str) -> bytes:
+    """The associated data of an object and of its wrapped key: where it belongs."""
+    return binding(FORMAT, call_id, kind.value, object_key)

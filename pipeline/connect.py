@@ -1,0 +1,161 @@
+"""The way to the database: takes a URL, gives an engine whose tables are at the newest version, and transactions.
+
+Promises: a write transaction is whole or absent, and survives a power cut once it has ended. What the
+database reports comes out as StoreUnavailable (busy, full, unreachable: try again) or VerificationFailed (damaged).
+No error and no log shows a bound value.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, StatementError
+
+from pipeline.errors import StoreUnavailable, Temporary, UsageError, VerificationFailed
+from pipeline.schema import HEAD, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+
+_BUSY_MS: Final = 10_000
+_BEGIN: Final = "callseal_begin"  # execution option: how SQLite begins the transaction, None for without one
+_PRAGMAS: Final = (
+    f"PRAGMA busy_timeout={_BUSY_MS}",
+    "PRAGMA journal_mode=WAL",  # readers and one writer do not wait for each other
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what is removed is overwritten with zeros in the database file
+)
+
+
+def connect(url: str) -> Engine:
+    """An engine for ``url``, its tables migrated to the newest version.
+
+    Raises:
+        UsageError: the URL is none, or names a database whose driver is not installed.
+        StoreUnavailable: it cannot be reached, is busy or full.
+        VerificationFailed: what is there is no database, or was made by a newer callseal.
+    """
+    try:
+        parsed = sa.make_url(url)
+        engine = sa.create_engine(parsed, hide_parameters=True)
+    except (sa.exc.ArgumentError, NoSuchModuleError, ImportError):
+        # Without its cause: a URL can hold a password.
+        raise UsageError("the database URL makes no sense, or its driver is not installed") from None
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, parsed.database)
+    try:
+        _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database and changes nothing."""
+    with _errors(), engine.connect().execution_options(**{_BEGIN: "BEGIN"}) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is committed when the block ends well and leaves nothing when it does not."""
+    with _errors(), engine.begin() as connection:
+        yield connection
+
+
+def flush_history(engine: Engine) -> None:
+    """Makes earlier states unreadable: to be called after key material or rows were removed for good.
+
+    SQLite's write-ahead log holds whole old pages until it is reset, so a shredded key would survive in it; the
+    checkpoint moves what counts into the database file and cuts the log to nothing. Other databases keep
+    their own history (see the operator's notes on vacuum and on backups).
+
+    Raises:
+        Temporary: a reader holds on to the old state; nothing was lost, try again.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with _errors(), engine.connect().execution_options(**{_BEGIN: None}) as connection:
+        busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        if busy:
+            raise Temporary("the database is being read, its log could not be cleared")
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        raise StoreUnavailable("the database is busy, full or cannot be reached") from exc
+    except DBAPIError as exc:
+        raise VerificationFailed("the database refused: it is damaged, or its rows contradict each other") from exc
+    except StatementError as exc:
+        if exc.orig is None:
+            raise
+        raise exc.orig from None  # what a column type refused, as it refused it
+
+
+def _prepare_sqlite(engine: Engine, database: str | None) -> None:
+    if database and database != ":memory:":
+        path = Path(database)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+        except OSError as exc:
+            raise StoreUnavailable(f"the database file cannot be made: {exc.strerror}") from exc
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        # The driver's own idea of when a transaction begins leaves reads and table changes outside of it.
+        connection.isolation_level = None
+        for pragma in _PRAGMAS:
+            connection.execute(pragma).close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # A write lock taken late can fail halfway; taken first, it waits its turn.
+        begin = connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE")
+        if begin is not None:
+            connection.exec_driver_sql(begin)
+
+
+def _migrate(engine: Engine) -> None:
+    with reading(engine) as connection:
+        version = _version(connection)
+    if version == HEAD:
+        return  # without importing Alembic, which takes longer than everything else here
+    with writing(engine) as connection:
+        _upgrade(connection)
+        if _version(connection) != HEAD:
+            raise VerificationFailed("the database could not be brought to the version that this callseal needs")
+
+
+def _version(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+    return version
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    config.attributes["metadata"] = metadata
+    try:
+        command.upgrade(config, HEAD)
+    except CommandError as exc:
+        raise VerificationFailed("the database was made by another, probably newer, version of callseal") from exc

@@ -1,0 +1,267 @@
+"""Keys: takes a key file and telephone numbers, gives subject ids, subject keys and data keys.
+
+Three levels, each wrapped (encrypted) under the one above::
+
+    root key        a key file; a KMS can stand in its place, it only needs to be a RootKey
+      subject key   one per caller, random; kept wrapped in the database, bound to subject id and key id
+        data key    one per sealed object, random; kept wrapped beside the object's row, bound to call, kind and name
+
+Promises: destroying the wrapped subject key makes every object of that caller unreadable, in backups of the store
+too. A telephone number is never kept: a subject id is a keyed hash of it, which nobody can compute without the key
+file. Nothing in this room shows key material in a ``repr``, a log or an error. The associated data of every wrapping
+is a JSON list, so no two bindings can spell the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+import tink  # type: ignore[import-untyped]
+from tink import (
+    aead,
+    json_proto_keyset_format,
+    prf,
+    proto_keyset_format,
+    secret_key_access,
+    streaming_aead,
+)
+
+from pipeline.errors import CannotOpen, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FORMAT: Final = "callseal-key-file/1"
+_SUBJECT_ID_BYTES: Final = 20
+_FORBIDDEN_MODE: Final = 0o037  # group may read, for secrets mounted by an orchestrator; nobody else, and no writing
+
+aead.register()
+prf.register()
+streaming_aead.register()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """Bytes that are never shown; ``reveal`` is the only way to them."""
+
+    _value: bytes
+
+    def reveal(self) -> bytes:
+        """The bytes themselves."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "**redacted**"
+
+
+class RootKey(Protocol):
+    """The key that wraps every subject key and names every subject."""
+
+    @property
+    def key_id(self) -> str:
+        """Names the key, says nothing about it."""
+
+    def wrap(self, plaintext: Secret, associated_data: bytes) -> bytes:
+        """``plaintext`` (under 4 KiB) encrypted and bound to ``associated_data``."""
+
+    def unwrap(self, wrapped: bytes, associated_data: bytes) -> Secret:
+        """The opposite of ``wrap``. Raises CannotOpen for another key, other associated data or changed bytes."""
+
+    def subject_id(self, e164: str) -> str:
+        """Keyed hash of a number in E.164 form: 40 hex digits, the same for ever under this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """The key of one sealed object (Tink keyset AES256_GCM_HKDF_1MB)."""
+
+    handle: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectKey:
+    """A subject key as the database keeps it: of no use without the root key ``root_key_id``."""
+
+    subject_id: str
+    key_id: str
+    root_key_id: str
+    wrapped_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSubjectKey:
+    """A subject key in use; wraps and unwraps the data keys of that subject's objects."""
+
+    subject_id: str
+    key_id: str
+    _aead: Any = field(repr=False)
+
+    def wrap(self, data_key: DataKey, associated_data: bytes) -> bytes:
+        """The data key encrypted under this subject key, bound to ``associated_data``."""
+        wrapped: bytes = proto_keyset_format.serialize_encrypted(data_key.handle, self._aead, associated_data)
+        return wrapped
+
+    def unwrap(self, wrapped: bytes, associated_data: bytes) -> DataKey:
+        """The opposite of ``wrap``. Raises CannotOpen for another key, other associated data or changed bytes."""
+        try:
+            return DataKey(proto_keyset_format.parse_encrypted(wrapped, self._aead, associated_data))
+        except tink.TinkError as exc:
+            raise CannotOpen(f"subject key {self.key_id} does not open this object's key") from exc
+
+
+def binding(*parts: str) -> bytes:
+    """Associated data that binds a ciphertext to ``parts``: a JSON list, so that no two lists give the same bytes."""
+    return json.dumps(parts, separators=(",", ":")).encode()
+
+
+def new_data_key() -> DataKey:
+    """A fresh random key for one object."""
+    return DataKey(tink.new_keyset_handle(streaming_aead.streaming_aead_key_templates.AES256_GCM_HKDF_1MB))
+
+
+def anonymous_subject_id() -> str:
+    """A random subject id for a caller whose number is withheld; it cannot be found again by any number."""
+    return secrets.token_hex(_SUBJECT_ID_BYTES)
+
+
+def new_subject_key(root: RootKey, subject_id: str) -> SubjectKey:
+    """A fresh random key for ``subject_id``, wrapped under ``root``."""
+    handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
+    key_id = secrets.token_hex(16)
+    plain = Secret(proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
+    return SubjectKey(subject_id, key_id, root.key_id, root.wrap(plain, _subject_binding(subject_id, key_id)))
+
+
+def open_subject_key(root: RootKey, key: SubjectKey) -> OpenSubjectKey:
+    """The key, ready for use. Raises CannotOpen for another root key than it was wrapped under, or changed bytes."""
+    if key.root_key_id != root.key_id:
+        raise CannotOpen(f"subject key {key.key_id} was made under root key {key.root_key_id}, not {root.key_id}")
+    plain = root.unwrap(key.wrapped_key, _subject_binding(key.subject_id, key.key_id))
+    handle = proto_keyset_format.parse(plain.reveal(), secret_key_access.TOKEN)
+    return OpenSubjectKey(key.subject_id, key.key_id, handle.primitive(aead.Aead))
+
+
+def _subject_binding(subject_id: str, key_id: str) -> bytes:
+    return binding("callseal-subject-key/1", subject_id, key_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A root key that lives in a file: ``{"format", "key_id", "wrapping": <Tink keyset>, "naming": <Tink keyset>}``.
+
+    Whoever loses the file loses every recording, and whoever copies it can read them: back it up apart from the data.
+    """
+
+    key_id: str
+    _aead: Any = field(repr=False)
+    _prf: Any = field(repr=False)
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Makes a new key file (0600, in a folder made 0700) that appears complete or not at all.
+
+        Raises:
+            UsageError: a file of that name exists (it is left as it is), or the folder cannot be written.
+        """
+        content = {
+            "format": _FORMAT,
+            "key_id": secrets.token_hex(8),
+            "wrapping": _new_keyset(aead.aead_key_templates.AES256_GCM),
+            "naming": _new_keyset(prf.prf_key_templates.HMAC_SHA256),
+        }
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _publish(path, json.dumps(content, indent=1).encode())
+        except FileExistsError as exc:
+            raise UsageError(f"the key file {path.name} exists already and is never overwritten") from exc
+        except OSError as exc:
+            raise UsageError(f"the key file {path.name} cannot be written: {exc.strerror}") from exc
+        return cls.load(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads a key file.
+
+        Raises:
+            UsageError: no such file, unreadable, or others may read it.
+            CannotOpen: the file is not a key file or was damaged.
+        """
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            raw = path.read_bytes()
+        except OSError as exc:
+            raise UsageError(f"the key file {path.name} cannot be read: {exc.strerror}") from exc
+        if mode & _FORBIDDEN_MODE:
+            raise UsageError(f"the key file {path.name} is open to other users (mode {mode:04o}): chmod 600 it")
+        try:
+            return cls._parse(raw)
+        except (ValueError, KeyError, TypeError, tink.TinkError):
+            # The cause is left out: a parser's message can quote the bytes that it stumbled over.
+            raise CannotOpen(f"the key file {path.name} is damaged or is no callseal key file") from None
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> Self:
+        """Reads the key file, or makes it where there is none; safe when several processes start at once."""
+        if not path.exists():
+            with suppress(UsageError):
+                return cls.create(path)
+        return cls.load(path)
+
+    @classmethod
+    def _parse(cls, raw: bytes) -> Self:
+        content = json.loads(raw)
+        if content["format"] != _FORMAT or not isinstance(content["key_id"], str):
+            raise ValueError
+        wrapping, naming = (_parse_keyset(content[name]) for name in ("wrapping", "naming"))
+        return cls(content["key_id"], wrapping.primitive(aead.Aead), naming.primitive(prf.PrfSet))
+
+    def wrap(self, plaintext: Secret, associated_data: bytes) -> bytes:
+        """See RootKey."""
+        wrapped: bytes = self._aead.encrypt(plaintext.reveal(), associated_data)
+        return wrapped
+
+    def unwrap(self, wrapped: bytes, associated_data: bytes) -> Secret:
+        """See RootKey."""
+        try:
+            return Secret(self._aead.decrypt(wrapped, associated_data))
+        except tink.TinkError as exc:
+            raise CannotOpen(f"root key {self.key_id} does not open this subject key") from exc
+
+    def subject_id(self, e164: str) -> str:
+        """See RootKey."""
+        digest: bytes = self._prf.primary().compute(binding("callseal-subject/1", e164), _SUBJECT_ID_BYTES)
+        return digest.hex()
+
+
+def _new_keyset(template: Any) -> Any:
+    handle = tink.new_keyset_handle(template)
+    return json.loads(json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
+
+
+def _parse_keyset(content: Any) -> Any:
+    return json_proto_keyset_format.parse(json.dumps(content), secret_key_access.TOKEN)
+
+
+def _publish(path: Path, content: bytes) -> None:
+    """Writes a file that is complete when it appears; a link, unlike a rename, refuses to replace another file."""
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temp, path)
+    finally:
+        temp.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

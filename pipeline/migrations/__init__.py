@@ -1,0 +1,1 @@
+"""The database's history: Alembic's environment and versions, shipped in the package and run by ``Records.open``."""
