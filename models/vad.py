@@ -1,43 +1,89 @@
-"""Silero voice activity detection, fed block by block: implements ``pipeline.speech.Vad``.
+"""Voice activity by pyannote segmentation-3.0, fed block by block: implements ``pipeline.speech.Vad``.
 
-The network and its weights (MIT) come with faster-whisper; its own wrapper takes a whole recording at once.
+On telephone speech with line noise it misses a small part of what Silero does (benchmarks/README.md), and what is
+missed here is never transcribed, so never redacted.
 """
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.errors import MissingModel
 from pipeline.speech import VAD_FRAME, VadState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.speech import Probabilities, Signal
 
-_CONTEXT = 64  # samples of the previous frame that the network sees before each frame
+_RATE_HZ = 16_000
+_WINDOW = 10 * _RATE_HZ  # what the network was trained on
+_CONTEXT = 32 * VAD_FRAME  # of the block before, so that a block's first words are heard in context
+_SILENCE_PEAK = 1e-4  # a window this quiet holds no speech, and the network would normalise it into noise
 
 
-class SileroVad:
-    """Speech probability for every 32 ms of one channel."""
+class PyannoteVad:
+    """Speech probability for every 32 ms of one channel.
 
-    def __init__(self) -> None:
-        from faster_whisper.vad import get_vad_model
+    Args:
+        folder: of segmentation-3.0, with ``pytorch_model.bin``.
+        device: torch device.
+    """
 
-        self._session = get_vad_model().session
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # read when pyannote is imported
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pyannote.audio import Model
+
+            model = Model.from_pretrained(folder / "pytorch_model.bin")
+        if model is None:
+            raise MissingModel("segmentation weights cannot be loaded: callseal models fetch segmentation-3.0")
+        self._model = model.eval().to(device)
+        self._device = device
 
     def probabilities(self, samples: Signal, state: VadState | None) -> tuple[Probabilities, VadState]:
         """One probability per VAD_FRAME samples, and the state to pass with the samples that follow.
 
         Args:
-            samples: (time,) at 16 kHz; the last frame of a recording may be short and is filled with silence.
+            samples: (time,) at 16 kHz; the last frame of a recording may be short and counts as a whole one.
             state: what the call before returned; None at the start of a channel.
         """
-        if state is None:
-            quiet = np.zeros((1, 1, 128), np.float32)
-            state = VadState(quiet, quiet, np.zeros(_CONTEXT, np.float32))
-        frames = np.pad(samples, (0, -len(samples) % VAD_FRAME)).reshape(-1, VAD_FRAME)
-        before = np.concatenate([state.context[None], frames[:-1, -_CONTEXT:]])
-        out, hidden, cell = self._session.run(
-            None, {"input": np.concatenate([before, frames], axis=1), "h": state.hidden, "c": state.cell}
-        )
-        return out.reshape(-1), VadState(hidden, cell, frames[-1, -_CONTEXT:].copy())
+        before = state.context if state else np.zeros(0, np.float32)
+        heard = np.concatenate([before, samples])
+        padded = np.pad(heard, (0, max(_WINDOW - len(heard), 0)))
+        starts = _starts(len(padded))
+        windows = np.stack([padded[start : start + _WINDOW] for start in starts])
+        sums, counts = np.zeros(len(padded) // VAD_FRAME + 1), np.zeros(len(padded) // VAD_FRAME + 1)
+        for start, found in zip(starts, self._windows(windows), strict=True):
+            first = -(-start // VAD_FRAME)
+            middles = (np.arange(first, (start + _WINDOW) // VAD_FRAME) + 0.5) * VAD_FRAME - start
+            here = slice(first, first + len(middles))
+            sums[here] += np.interp(middles / _WINDOW * len(found) - 0.5, np.arange(len(found)), found)
+            counts[here] += 1
+        frames = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0).astype(np.float32)
+        first, count = len(before) // VAD_FRAME, -(-len(samples) // VAD_FRAME)
+        return frames[first : first + count], VadState(heard[-_CONTEXT:].copy())
+
+    def _windows(self, windows: Signal) -> Signal:
+        """(windows, frames) probability that anybody speaks, of (windows, time) samples."""
+        import torch
+
+        audible = np.flatnonzero(np.abs(windows).max(axis=1) > _SILENCE_PEAK)
+        with torch.inference_mode():
+            batch = torch.from_numpy(windows[audible] if audible.size else windows[:1]).unsqueeze(1).to(self._device)
+            # Class 0 of the powerset is "nobody"; the network gives log probabilities.
+            found = 1.0 - self._model(batch)[..., 0].exp().cpu().numpy()
+        speech = np.zeros((len(windows), found.shape[1]), np.float32)
+        speech[audible] = found[: len(audible)]
+        return speech
+
+
+def _starts(length: int) -> list[int]:
+    """Evenly spread starts of overlapping windows that cover ``length`` samples."""
+    count = max(-(-(length - _WINDOW) // (_WINDOW - _CONTEXT)), 0) + 1
+    return [round(each) for each in np.linspace(0, length - _WINDOW, count)]

@@ -47,9 +47,9 @@ def build(settings: Settings) -> Rooms:
 
     @cache
     def vad() -> Vad:
-        from models.vad import SileroVad
+        from models.vad import PyannoteVad
 
-        return SileroVad()
+        return PyannoteVad(segmentation, settings.diarization.device)
 
     @cache
     def transcriber() -> Transcriber:

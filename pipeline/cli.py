@@ -78,7 +78,7 @@ def process_command(
     from pipeline.build import build
     from pipeline.run import process
 
-    with _stages() as observe:
+    with _stages(quiet=as_json) as observe:
         outcome = process(delivery, build(settings), datetime.now(UTC), observe)
     _print(outcome.summary, call_lines, as_json=as_json)
 
@@ -140,7 +140,7 @@ def delete_command(
         return
     if not yes:
         _confirm(plan)
-    with _stages() as observe:
+    with _stages(quiet=as_json) as observe:
         report = carry_out(plan, held.records, held.archive, held.root, datetime.now(UTC), observe=observe)
     done = {
         "erased": True,
@@ -234,11 +234,15 @@ def _print(value: Any, lines: Callable[[Any], Iterable[str]], *, as_json: bool) 
 
 
 @contextmanager
-def _stages() -> Iterator[Any]:
-    """A spinner with the name of the stage, on a terminal's stderr."""
+def _stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Names each stage as it begins, on stderr: behind a spinner on a terminal, else one line each."""
     from rich.console import Console
 
-    with Console(stderr=True).status("starting") as status:
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda stage: None if quiet else print(f"  {stage} ...", file=sys.stderr, flush=True)  # noqa: T201
+        return
+    with console.status("loading") as status:
         yield status.update
 
 

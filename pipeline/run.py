@@ -15,6 +15,7 @@ from pipeline import audio, ingest, summary
 from pipeline.consent import decide, signals
 from pipeline.db import CallRecord
 from pipeline.errors import BadAudio, BadInput, BadMetadata
+from pipeline.guards import guard
 from pipeline.keys import anonymous_subject_id
 from pipeline.pii import detect
 from pipeline.publish import Draft, publish
@@ -137,7 +138,9 @@ def _understand(
     with watch.stage("consent"):
         evidence = signals(turns, metadata, rooms.consent, heard.language)
         decision = decide(evidence, turns, metadata.jurisdictions, rooms.consent, now)
-    redactions = plan(turns, findings, heard.speech, rooms.redaction)
+    planned = plan(turns, findings, heard.speech, rooms.redaction)
+    guarded, review = guard(turns, heard.speech, planned, rooms.redaction)
+    redactions = (*planned, *guarded)
     return Draft(
         record=replace(record, duration_s=heard.duration_s),
         intake=intake,
@@ -146,7 +149,7 @@ def _understand(
         language=heard.language,
         turns=apply_to_turns(turns, findings, rooms.redaction),
         redactions=(*redactions, *shadows(redactions, heard.speech)),
-        review=(),
+        review=review,
         decision=decision,
     )
 

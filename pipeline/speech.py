@@ -30,19 +30,20 @@ VAD_FRAME = 512
 FRAME_S = VAD_FRAME / SPEECH_RATE_HZ
 
 # Low on purpose: speech that is taken for silence is never transcribed, so never redacted.
-ENTER_PROBABILITY, LEAVE_PROBABILITY = 0.40, 0.20
+ENTER_PROBABILITY, LEAVE_PROBABILITY = 0.30, 0.20
+# A channel that is this much quieter than the other one, and than its own speech, carries the other one's echo.
+ECHO_DB = 15.0
 MIN_SPEECH_S, MIN_SILENCE_S = 0.09, 0.25
 PIECE_PAD_S = 0.30
 JOIN_GAP_S = 0.80  # a pause this short stays in the piece
 WINDOW_S = 28.0
+MIN_PART_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class VadState:
-    """What a recurrent detector remembers from one block to the next."""
+    """What a detector remembers from one block to the next: the last samples it heard."""
 
-    hidden: Signal = field(repr=False)
-    cell: Signal = field(repr=False)
     context: Signal = field(repr=False)
 
 
@@ -69,6 +70,16 @@ class Window:
     channel: Channel
     pieces: tuple[Piece, ...]
     samples: Signal = field(repr=False)
+
+    def part(self, span: TimeSpan) -> Window | None:
+        """The part of the window that lies in a span of call time, from one piece; None if no piece holds it."""
+        for piece in self.pieces:
+            start_s, end_s = max(span.start_s, piece.span.start_s), min(span.end_s, piece.span.end_s)
+            if end_s - start_s >= MIN_PART_S:
+                first = round((piece.offset_s + start_s - piece.span.start_s) * SPEECH_RATE_HZ)
+                samples = self.samples[first : first + round((end_s - start_s) * SPEECH_RATE_HZ)]
+                return Window(self.channel, (Piece(0.0, TimeSpan(start_s, end_s)),), samples)
+        return None
 
     def in_call(self, span: TimeSpan) -> TimeSpan:
         """Where a span of window time lies in the call: within the piece that holds its middle."""
@@ -110,16 +121,25 @@ class SpeechCutter:
     vad: Vad
     speech: list[TimeSpan] = field(default_factory=list)
     _state: VadState | None = None
+    _speech_db: float = -90.0  # how loud this channel's own speech is
     _start_frame: int = 0  # of what is held, counted from the start of the call
     _done_s: float = 0.0  # speech before this is cut already; in call time
     _samples: Signal = field(default_factory=lambda: np.zeros(0, np.float32))
     _probabilities: Probabilities = field(default_factory=lambda: np.zeros(0, np.float32))
     _pieces: list[tuple[TimeSpan, Signal]] = field(default_factory=list)
 
-    def feed(self, samples: Signal, *, last: bool = False) -> Iterator[Window]:
-        """Windows that are complete now; ``last`` closes everything. Blocks but the last are whole VAD frames."""
+    def feed(self, samples: Signal, other: Signal | None = None, *, last: bool = False) -> Iterator[Window]:
+        """Windows that are complete now; ``last`` closes everything. Blocks but the last are whole VAD frames.
+
+        Args:
+            samples: (time,) of this channel.
+            other: (time,) of the other channel, whose echo is not to be heard as speech.
+            last: whether the call ends with these samples.
+        """
         if len(samples):
             found, self._state = self.vad.probabilities(samples, self._state)
+            if other is not None:
+                found = self._without_echo(found, samples, other)
             self._samples = np.concatenate([self._samples, samples])
             self._probabilities = np.concatenate([self._probabilities, found])
         spans = self._spans()
@@ -140,6 +160,13 @@ class SpeechCutter:
             yield from self._flush()
         else:
             self._forget(keep_from_s)
+
+    def _without_echo(self, found: Probabilities, samples: Signal, other: Signal) -> Probabilities:
+        level_db, other_db = _levels_db(samples), _levels_db(other)
+        if len(speaking := level_db[found >= ENTER_PROBABILITY]):
+            self._speech_db = max(self._speech_db, float(np.percentile(speaking, 90)))
+        echo = (level_db < other_db - ECHO_DB) & (level_db < self._speech_db - ECHO_DB)
+        return np.where(echo, 0.0, found).astype(np.float32)
 
     @property
     def _base_s(self) -> float:
@@ -190,6 +217,15 @@ class SpeechCutter:
         self._samples = self._samples[drop * VAD_FRAME :].copy()
         self._probabilities = self._probabilities[drop:].copy()
         self._start_frame += drop
+
+
+def _levels_db(samples: Signal) -> Signal:
+    """Loudness of each VAD frame, dB full scale, the loudest of three neighbours."""
+    frames = np.pad(samples, (0, -len(samples) % VAD_FRAME)).reshape(-1, VAD_FRAME)
+    levels = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-9)
+    around = np.pad(levels, 1, constant_values=-90.0)
+    loudest: Signal = np.maximum(np.maximum(around[:-2], around[2:]), levels)
+    return loudest
 
 
 def _joined(spans: Iterable[TimeSpan]) -> list[TimeSpan]:

@@ -7,19 +7,23 @@ channels go through the recogniser together, read no further ahead than it asks 
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.speech import SpeechCutter
-from pipeline.types import Segment, Word
+from pipeline.gaps import drawn_out, unworded
+from pipeline.speech import PIECE_PAD_S, SpeechCutter
+from pipeline.types import Segment, TimeSpan, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pipeline.audio import Speech
     from pipeline.speech import Vad, Window
-    from pipeline.types import Channel, TimeSpan
+    from pipeline.types import Channel
 
+HEAR_AGAIN_S = 0.6  # speech without words that is at least this long is heard again by itself
+PARTS_TOGETHER = 8
 LANGUAGE_WINDOWS = 2  # how many windows a language is told from
 
 
@@ -70,19 +74,56 @@ def transcribe(
     """
     from pipeline.audio import SPEECH_RATE_HZ
 
-    cutters = [SpeechCutter(channel, vad) for channel in channels]
+    cutters = {channel: SpeechCutter(channel, vad) for channel in channels}
     read = [0]
-    windows = _windows(blocks, cutters, read)
+    windows = _windows(blocks, tuple(cutters.values()), read)
     first = list(itertools.islice(windows, LANGUAGE_WINDOWS))
     spoken = language or (transcriber.detect_language(first) if first else "en")
-    segments = [
-        Segment(window.channel, tuple(Word(w.text, window.in_call(w.span), w.probability) for w in words))
-        for window, words in transcriber.transcribe(itertools.chain(first, windows), spoken)
-        if words
-    ]
-    segments.sort(key=lambda segment: segment.span)
-    speech = {cutter.channel: tuple(cutter.speech) for cutter in cutters}
+    heard: list[tuple[Channel, tuple[Word, ...]]] = []
+    again: list[tuple[int, Window]] = []
+    for window, words in transcriber.transcribe(itertools.chain(first, windows), spoken):
+        heard.append((window.channel, _in_call(window, words)))
+        again.extend((len(heard) - 1, part) for part in _missed(window, heard[-1][1], cutters[window.channel].speech))
+        if len(again) >= PARTS_TOGETHER:
+            _hear_again(again, heard, transcriber, spoken)
+            again = []
+    _hear_again(again, heard, transcriber, spoken)
+    segments = sorted((Segment(channel, words) for channel, words in heard if words), key=lambda segment: segment.span)
+    speech = {channel: tuple(cutter.speech) for channel, cutter in cutters.items()}
     return Heard(tuple(segments), speech, spoken, read[0] / SPEECH_RATE_HZ)
+
+
+def _in_call(window: Window, words: Iterable[Word]) -> tuple[Word, ...]:
+    return tuple(Word(word.text, window.in_call(word.span), word.probability) for word in words)
+
+
+def _missed(window: Window, words: Sequence[Word], speech: Sequence[TimeSpan]) -> Iterator[Window]:
+    """Parts of a window in which somebody speaks and no word was recognised."""
+    first = bisect_left(speech, window.pieces[0].span.start_s, key=lambda span: span.end_s)
+    last = bisect_left(speech, window.pieces[-1].span.end_s, key=lambda span: span.start_s)
+    for span in unworded(speech[first:last], words, HEAR_AGAIN_S):
+        part = window.part(TimeSpan(span.start_s - PIECE_PAD_S, span.end_s + PIECE_PAD_S))
+        if part is not None and len(part.samples) < len(window.samples):
+            yield part
+
+
+def _hear_again(
+    again: Sequence[tuple[int, Window]],
+    heard: list[tuple[Channel, tuple[Word, ...]]],
+    transcriber: Transcriber,
+    language: str,
+) -> None:
+    """Transcribe missed parts by themselves and put what is found among the words of their windows."""
+    parts = transcriber.transcribe([part for _, part in again], language)
+    for (index, _), (part, words) in zip(again, parts, strict=True):
+        channel, before = heard[index]
+        stretch = part.pieces[0].span
+        fresh = [
+            w for w in _in_call(part, words) if not any(w.span.overlaps(b.span) for b in before if not drawn_out(b))
+        ]
+        if fresh:
+            kept = [word for word in before if not (drawn_out(word) and word.span.overlaps(stretch))]
+            heard[index] = (channel, tuple(sorted((*kept, *fresh), key=lambda word: word.span)))
 
 
 def _windows(blocks: Iterable[Speech], cutters: Sequence[SpeechCutter], read: list[int]) -> Iterator[Window]:
@@ -91,7 +132,7 @@ def _windows(blocks: Iterable[Speech], cutters: Sequence[SpeechCutter], read: li
 
     for block in blocks:
         read[0] += block.shape[1]
-        for cutter, samples in zip(cutters, block, strict=True):
-            yield from cutter.feed(samples)
+        for row, cutter in enumerate(cutters):
+            yield from cutter.feed(block[row], block[1 - row] if len(cutters) == 2 else None)
     for cutter in cutters:
         yield from cutter.feed(np.zeros(0, np.float32), last=True)

@@ -1,0 +1,66 @@
+"""Guards: what nobody understood is redacted and put on the review list, never trusted. Pure.
+
+The transcript is a machine's. Where a voice was heard and no word stands, or one word lasts as long as a sentence,
+something was said that no detector could judge.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.gaps import drawn_out, unworded
+from pipeline.types import Redaction, ReviewItem, TimeSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pipeline.pii import RedactionPolicy
+    from pipeline.types import Channel, Turn, Word
+
+UNHEARD = "UNHEARD"
+
+
+def guard(
+    turns: Sequence[Turn],
+    speech: Mapping[Channel, tuple[TimeSpan, ...]],
+    redactions: Sequence[Redaction],
+    policy: RedactionPolicy,
+) -> tuple[tuple[Redaction, ...], tuple[ReviewItem, ...]]:
+    """Redactions of what was not understood, and the same spans for a person to look at.
+
+    Args:
+        turns: what was understood.
+        speech: per channel, where a voice was heard.
+        redactions: what is redacted already.
+        policy: how long speech without words may be, and what is put in its place.
+    """
+    found = [
+        (channel, span, reason)
+        for channel in speech
+        for span, reason in _doubts(speech[channel], _words(turns, channel), policy.audio.unworded_s)
+        if not _covered(span, channel, redactions)
+    ]
+    action = policy.rule(UNHEARD).action
+    return (
+        tuple(Redaction(UNHEARD, channel, span, action, reason) for channel, span, reason in found),
+        tuple(ReviewItem(channel, span, reason) for channel, span, reason in found),
+    )
+
+
+def _words(turns: Sequence[Turn], channel: Channel) -> list[Word]:
+    return sorted((w for turn in turns if turn.channel is channel for w in turn.words), key=lambda word: word.span)
+
+
+def _doubts(speech: Sequence[TimeSpan], words: Sequence[Word], unworded_s: float) -> Iterator[tuple[TimeSpan, str]]:
+    for span in unworded(speech, words, unworded_s):
+        yield span, "speech with no words"
+    for word in words:
+        if drawn_out(word) and any(word.span.overlaps(span) for span in speech):
+            yield word.span, "a word that lasts too long"
+
+
+def _covered(span: TimeSpan, channel: Channel, redactions: Sequence[Redaction]) -> bool:
+    return any(
+        each.channel is channel and each.span.start_s <= span.start_s and each.span.end_s >= span.end_s
+        for each in redactions
+    )
