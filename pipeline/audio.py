@@ -43,7 +43,8 @@ _DEMUXER_OPTIONS = {
     "protocol_whitelist": "file",
 }
 _LENGTH_SLACK_S = 0.1
-_MP3_HEAD_BYTES = 65_536
+_XING_BEFORE_BYTES = 48  # it follows the first frame's header, checksum and side information
+_XING_DELAYS_AT = 141  # bytes from the word "Xing" to the encoder's delays (LAME tag, revision 1)
 _RIFF_UNKNOWN_SIZE = 0x7FFF_0000  # writers to a pipe put the largest number they know here
 
 
@@ -185,7 +186,8 @@ def _decoded(container: InputContainer, stream: av.AudioStream) -> Iterator[av.A
 def _promised_s(source: OpenSource, container: InputContainer, stream: av.AudioStream) -> float | None:
     """How long the container says the audio is, in seconds; None where it does not say, or only estimates.
 
-    FFmpeg shortens a WAV's stated length to what the file holds, so the RIFF header is read here.
+    FFmpeg shortens a WAV's stated length to what the file holds, and guesses an MP3's from its size when a tag follows
+    the audio, so these two headers are read here.
     """
     names = set(container.format.name.split(","))
     if "wav" in names:
@@ -193,10 +195,8 @@ def _promised_s(source: OpenSource, container: InputContainer, stream: av.AudioS
             return _riff_promised_s(raw)
     if "mp3" in names:
         with source() as raw:
-            head = raw.read(_MP3_HEAD_BYTES)
-        if b"Xing" not in head and b"Info" not in head:
-            return None
-    elif not names & {"flac", "mov", "mp4", "m4a", "aiff"}:
+            return _xing_promised_s(raw, stream.codec_context.sample_rate)
+    if not names & {"flac", "mov", "mp4", "m4a", "aiff"}:
         return None
     if stream.duration is None or stream.time_base is None:
         return None
@@ -218,6 +218,20 @@ def _riff_promised_s(raw: IO[bytes]) -> float | None:
         if header[:4] == b"fmt ":
             bytes_per_s = int.from_bytes(body[8:12], "little")
     return None
+
+
+def _xing_promised_s(raw: IO[bytes], rate_hz: int) -> float | None:
+    """Seconds of audio that an MP3's first frame states; None where there is no such frame."""
+    tag = raw.read(10)
+    is_tag = len(tag) == 10 and tag[:3] == b"ID3"
+    raw.seek(10 + sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)) if is_tag else 0)
+    frame = raw.read(_XING_BEFORE_BYTES + _XING_DELAYS_AT + 3)
+    at = max(frame.find(name, 0, _XING_BEFORE_BYTES) for name in (b"Xing", b"Info"))
+    if at < 0 or len(frame) < at + _XING_DELAYS_AT + 3 or not frame[at + 7] & 1:
+        return None
+    samples = int.from_bytes(frame[at + 8 : at + 12]) * (1152 if rate_hz >= 32_000 else 576)
+    delays = int.from_bytes(frame[at + _XING_DELAYS_AT : at + _XING_DELAYS_AT + 3])
+    return (samples - (delays >> 12) - (delays & 0xFFF)) / rate_hz
 
 
 def _side_by_side(streams: list[Iterator[Samples]]) -> Iterator[Samples]:

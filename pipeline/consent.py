@@ -140,14 +140,7 @@ def _spoken(turns: Sequence[Turn], phrases: Phrases) -> Iterator[Evidence]:
 def _about_recording(turns: Sequence[Turn], index: int, phrases: Phrases) -> bool:
     """Whether a question stands with a notice or names recording itself, so that a yes is a yes to that."""
     near = [turn for turn in turns[max(index - 2, 0) : index + 1] if turn.speaker == turns[index].speaker]
-    return any(
-        pattern.search(_folded(turn.words)[0])
-        for turn in near
-        for pattern in (
-            *phrases.notice,
-            re.compile(r"\b(consent|permission|record\w*|consentimiento|permiso|grab\w*)\b"),
-        )
-    )
+    return any(pattern.search(_folded(turn.words)[0]) for turn in near for pattern in (*phrases.notice, *phrases.topic))
 
 
 def _answer(turns: Sequence[Turn], index: int, phrases: Phrases) -> Evidence | None:

@@ -64,18 +64,28 @@ def encode(blocks: Callable[[], Iterable[Samples]], fmt: AudioFormat, out: Calla
     Raises:
         BadAudio: the codec can be read but not written.
         VerificationFailed: the two runs differ, so the output cannot be trusted.
+        Exception: whatever ``out`` raises.
     """
     dry = _ForwardFile(out=None, expected={})
     _mux(blocks(), fmt, dry)
     wet = _ForwardFile(out=out, expected=dry.changes)
-    _mux(blocks(), fmt, wet)
+    _mux(_while_written(blocks(), wet), fmt, wet)
+    wet.check()
     if wet.changes != dry.changes or wet.length != dry.length:
         raise VerificationFailed("two runs of the encoder differ")
+
+
+def _while_written(blocks: Iterable[Samples], file: _ForwardFile) -> Iterator[Samples]:
+    for block in blocks:
+        file.check()
+        yield block
 
 
 def _target(fmt: AudioFormat) -> _Target:
     if fmt.codec.startswith("pcm_") and not fmt.codec.endswith("be"):
         return _Target("wav", "wav", fmt.codec)
+    if fmt.codec.startswith("gsm") and fmt.channels > 1:
+        return _Target("wav", "wav", "pcm_mulaw")  # two GSM legs; GSM itself has one channel
     if fmt.codec in _BY_CODEC:
         return _BY_CODEC[fmt.codec]
     raise BadAudio(f"recordings in {fmt.codec} can be read but not written")
@@ -101,7 +111,8 @@ def _mux_av(blocks: Iterable[Samples], fmt: AudioFormat, target: _Target, file: 
             stream.codec_context.flags |= av.codec.context.Flags.bitexact.value
             if not target.encoder.startswith(("pcm_", "flac", "alac")) and fmt.bit_rate:
                 stream.bit_rate = max(fmt.bit_rate, _LOSSY_MIN_BIT_RATE)
-            resampler = AudioResampler(_encoder_format(fmt, target.encoder), layout, fmt.rate_hz)
+            stream.codec_context.format = _encoder_format(fmt, target.encoder)
+            resampler = AudioResampler(stream.codec_context.format, layout, fmt.rate_hz)
             for frame in _av_frames(blocks, fmt, layout):
                 for converted in resampler.resample(frame):
                     container.mux(stream.encode(converted))
@@ -162,6 +173,7 @@ class _ForwardFile(io.RawIOBase):
         self._expected = expected
         self._last_expected = max(expected, default=-1)
         self._position = 0
+        self._failure: BaseException | None = None
         self.length = 0
         self.changes: dict[int, int] = {}
 
@@ -196,5 +208,18 @@ class _ForwardFile(io.RawIOBase):
                     if 0 <= position - self.length < len(patched):
                         patched[position - self.length] = value
                 fresh = bytes(patched)
-            self._out(fresh)
+            self._pass_on(fresh)
         self.length += len(fresh)
+
+    def _pass_on(self, fresh: bytes) -> None:
+        """Keep a failure for :meth:`check`: the muxers are C code, through which an exception is lost or renamed."""
+        if self._failure is None and self._out is not None:
+            try:
+                self._out(fresh)
+            except BaseException as exc:  # noqa: BLE001 -- raised by check
+                self._failure = exc
+
+    def check(self) -> None:
+        """Raise what the receiver of the bytes raised."""
+        if self._failure is not None:
+            raise self._failure

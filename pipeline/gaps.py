@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 WORD_SLACK_S = 0.25  # speech this near to a word belongs to it
 # Longer than anybody takes for a word of that many letters; such a word covers other speech.
-LONGEST_WORD_S, PER_LETTER_S = 0.9, 0.12
+LONGEST_WORD_S, PER_LETTER_S, PER_DIGIT_S = 0.9, 0.12, 0.55
 
 
 def drawn_out(word: Word) -> bool:
     """Whether a word lasts so long that other speech must be in it."""
-    return word.span.duration_s > LONGEST_WORD_S + PER_LETTER_S * len(word.text)
+    digits = sum(letter.isdigit() for letter in word.text)
+    longest_s = LONGEST_WORD_S + PER_LETTER_S * (len(word.text) - digits) + PER_DIGIT_S * digits
+    return word.span.duration_s > longest_s
 
 
 def unworded(speech: Iterable[TimeSpan], words: Sequence[Word], min_s: float) -> list[TimeSpan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -28,7 +29,8 @@ CALL_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _MAX_BYTES = 1 << 20
 
 CallId = Annotated[str, StringConstraints(pattern=CALL_ID_PATTERN)]
-EntityType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,40}$")]
+_ENTITY_TYPE = r"^[A-Z][A-Z_]{1,40}$"
+EntityType = Annotated[str, StringConstraints(pattern=_ENTITY_TYPE)]
 KnownValue = Annotated[str, StringConstraints(min_length=2, max_length=200, strip_whitespace=True)]
 
 
@@ -124,7 +126,7 @@ def parse_metadata(raw: bytes) -> CallMetadata:
         raise BadMetadata(f"the metadata is larger than {_MAX_BYTES} bytes")
     try:
         found = json.loads(raw)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise BadMetadata("the metadata is not JSON") from exc
     try:
         metadata = CallMetadata.model_validate_json(json.dumps(found))
@@ -132,7 +134,7 @@ def parse_metadata(raw: bytes) -> CallMetadata:
         raise BadMetadata(
             "metadata: "
             + "; ".join(_complaint(each["loc"], each["type"], each["msg"]) for each in exc.errors(include_input=False))
-        ) from exc
+        ) from None  # the library's own message names keys of known_pii as they came
     _refuse_number_in_id(metadata)
     return metadata
 
@@ -151,7 +153,9 @@ def read_metadata(path: Path) -> CallMetadata:
 
 
 def _complaint(where: tuple[int | str, ...], kind: str, message: str) -> str:
-    """One complaint; keys of ``known_pii`` are entity types and safe to name, its values are not shown."""
+    """One complaint; of ``known_pii`` no key is named that is no entity type, for it may be a value."""
+    if where[:1] == ("known_pii",) and not all(re.fullmatch(_ENTITY_TYPE, str(part)) for part in where[1:2]):
+        where = where[:1]
     key = ".".join(str(part) for part in where)
     return f"unknown key {key!r}" if kind == "extra_forbidden" else f"{key or 'metadata'}: {message}"
 

@@ -189,12 +189,12 @@ def _merged(
     redactions: Iterable[Redaction], gap_s: float, lines: Mapping[Channel, list[_Spoken]]
 ) -> tuple[Redaction, ...]:
     """Redactions of one kind and channel that nothing else was said between become one."""
-    kept: dict[Channel, list[Redaction]] = defaultdict(list)
+    kept: dict[tuple[Channel, str], list[Redaction]] = defaultdict(list)
     clear = {channel: [s.span for s in line if not s.pii] for channel, line in lines.items()}
     for redaction in sorted(redactions, key=lambda r: (r.channel, r.span)):
-        line = kept[redaction.channel]
+        line = kept[redaction.channel, redaction.entity_type]
         last = line[-1] if line else None
-        if last and last.entity_type == redaction.entity_type and redaction.span.start_s - last.span.end_s < gap_s:
+        if last and redaction.span.start_s - last.span.end_s < gap_s:
             gap = TimeSpan(last.span.end_s, redaction.span.start_s)
             if gap.duration_s <= 0 or not any(span.overlaps(gap) for span in clear[redaction.channel]):
                 end_s = max(last.span.end_s, redaction.span.end_s)

@@ -7,6 +7,7 @@ where in the call it came from.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -38,6 +39,7 @@ PIECE_PAD_S = 0.30
 JOIN_GAP_S = 0.80  # a pause this short stays in the piece
 WINDOW_S = 28.0
 MIN_PART_S = 0.3
+_PAUSE_FRAMES = 5  # a cut is in the middle of the quietest stretch this long
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,13 @@ class Window:
         return TimeSpan(start_s, min(max(span.end_s + shift_s, start_s), piece.span.end_s))
 
 
-def speech_spans(probabilities: Probabilities) -> list[TimeSpan]:
-    """Spans of speech, from entering ENTER_PROBABILITY until MIN_SILENCE_S below LEAVE_PROBABILITY."""
+def speech_spans(probabilities: Probabilities, *, goes_on: bool = False) -> list[TimeSpan]:
+    """Spans of speech, from entering ENTER_PROBABILITY until MIN_SILENCE_S below LEAVE_PROBABILITY.
+
+    Args:
+        probabilities: one per frame.
+        goes_on: whether more will follow, so that a span which is open at the end counts however short it is.
+    """
     spans: list[TimeSpan] = []
     start: int | None = None
     last = 0
@@ -103,9 +110,11 @@ def speech_spans(probabilities: Probabilities) -> list[TimeSpan]:
         elif start is not None and frame - last > min_silence:
             spans.append(TimeSpan(start * FRAME_S, (last + 1) * FRAME_S))
             start = None
+    closed = [span for span in spans if span.duration_s >= MIN_SPEECH_S]
     if start is not None:
-        spans.append(TimeSpan(start * FRAME_S, (last + 1) * FRAME_S))
-    return [span for span in spans if span.duration_s >= MIN_SPEECH_S]
+        at_end = TimeSpan(start * FRAME_S, (last + 1) * FRAME_S)
+        closed += [at_end] if goes_on or at_end.duration_s >= MIN_SPEECH_S else []
+    return closed
 
 
 @dataclass(slots=True)
@@ -124,6 +133,7 @@ class SpeechCutter:
     _speech_db: float = -90.0  # how loud this channel's own speech is
     _start_frame: int = 0  # of what is held, counted from the start of the call
     _done_s: float = 0.0  # speech before this is cut already; in call time
+    _cut_s: float = 0.0  # where a monologue was cut last; nothing is heard on both sides of it
     _samples: Signal = field(default_factory=lambda: np.zeros(0, np.float32))
     _probabilities: Probabilities = field(default_factory=lambda: np.zeros(0, np.float32))
     _pieces: list[tuple[TimeSpan, Signal]] = field(default_factory=list)
@@ -142,20 +152,21 @@ class SpeechCutter:
                 found = self._without_echo(found, samples, other)
             self._samples = np.concatenate([self._samples, samples])
             self._probabilities = np.concatenate([self._probabilities, found])
-        spans = self._spans()
+        spans = self._spans(goes_on=not last)
         end_s = self._base_s + len(self._probabilities) * FRAME_S
-        keep_from_s = end_s
+        keep_from_s, until_s = end_s, math.inf
         if not last and spans and spans[-1].end_s > end_s - JOIN_GAP_S - PIECE_PAD_S:
             still_open = spans.pop()
             keep_from_s = still_open.start_s
-            if still_open.duration_s > WINDOW_S:
-                keep_from_s = self._quietest_s(still_open.start_s + WINDOW_S / 2, still_open.start_s + WINDOW_S - 1.0)
-                spans.append(TimeSpan(still_open.start_s, keep_from_s))
-        self.speech.extend(spans)
-        for piece in _joined(spans):
-            for part in self._parts(piece):
+            while still_open.end_s - keep_from_s > WINDOW_S:
+                cut_s = self._quietest_s(keep_from_s + WINDOW_S / 2, keep_from_s + WINDOW_S - 1.0)
+                spans.append(TimeSpan(keep_from_s, cut_s))
+                keep_from_s = until_s = cut_s
+        self.speech[-1:] = _joined((*self.speech[-1:], *spans), gap_s=0.0)
+        for piece in _joined(spans, JOIN_GAP_S):
+            for part in self._parts(piece, until_s):
                 yield from self._add(part)
-        self._done_s = keep_from_s
+        self._done_s, self._cut_s = keep_from_s, self._cut_s if until_s == math.inf else until_s
         if last:
             yield from self._flush()
         else:
@@ -172,29 +183,31 @@ class SpeechCutter:
     def _base_s(self) -> float:
         return self._start_frame * FRAME_S
 
-    def _spans(self) -> list[TimeSpan]:
+    def _spans(self, *, goes_on: bool) -> list[TimeSpan]:
         """Speech in what is held and not yet cut, in call time."""
         base_s, done_s = self._base_s, self._done_s
-        held = (TimeSpan(s.start_s + base_s, s.end_s + base_s) for s in speech_spans(self._probabilities))
+        found = speech_spans(self._probabilities, goes_on=goes_on)
+        held = (TimeSpan(s.start_s + base_s, s.end_s + base_s) for s in found)
         return [TimeSpan(max(s.start_s, done_s), s.end_s) for s in held if s.end_s > done_s]
 
     def _quietest_s(self, from_s: float, to_s: float) -> float:
         first, end = (round((each - self._base_s) / FRAME_S) for each in (from_s, to_s))
-        return self._base_s + (first + int(np.argmin(self._probabilities[first:end]))) * FRAME_S
+        around = np.convolve(self._probabilities[first:end], np.ones(_PAUSE_FRAMES), "valid")
+        return self._base_s + (first + int(np.argmin(around)) + _PAUSE_FRAMES // 2) * FRAME_S
 
-    def _parts(self, piece: TimeSpan) -> Iterator[TimeSpan]:
-        longest_s = WINDOW_S - 2 * PIECE_PAD_S
-        while piece.duration_s > longest_s:
-            cut_s = self._quietest_s(piece.start_s + longest_s / 2, piece.start_s + longest_s)
-            yield TimeSpan(piece.start_s, cut_s)
-            piece = TimeSpan(cut_s, piece.end_s)
-        yield piece
+    def _parts(self, piece: TimeSpan, until_s: float) -> Iterator[TimeSpan]:
+        """A piece of speech with a little of the silence around it, cut where it is quietest if it is too long."""
+        start_s, end_s = max(piece.start_s - PIECE_PAD_S, self._cut_s), min(piece.end_s + PIECE_PAD_S, until_s)
+        while end_s - start_s > WINDOW_S:
+            self._cut_s = self._quietest_s(start_s + WINDOW_S / 2, start_s + WINDOW_S - 1.0)
+            yield TimeSpan(start_s, self._cut_s)
+            start_s = self._cut_s
+        yield TimeSpan(start_s, end_s)
 
     def _add(self, part: TimeSpan) -> Iterator[Window]:
-        """Hold a piece of speech for the next window, with a little of the silence around it."""
-        before_s = part.start_s if part.start_s == self._done_s else part.start_s - PIECE_PAD_S
-        first = max(round((before_s - self._base_s) * SPEECH_RATE_HZ), 0)
-        samples = self._samples[first : round((part.end_s + PIECE_PAD_S - self._base_s) * SPEECH_RATE_HZ)].copy()
+        """Hold a part of the call for the next window."""
+        first = max(round((part.start_s - self._base_s) * SPEECH_RATE_HZ), 0)
+        samples = self._samples[first : round((part.end_s - self._base_s) * SPEECH_RATE_HZ)].copy()
         start_s = self._base_s + first / SPEECH_RATE_HZ
         span = TimeSpan(start_s, start_s + len(samples) / SPEECH_RATE_HZ)
         if sum(held.duration_s for held, _ in self._pieces) + span.duration_s > WINDOW_S:
@@ -228,11 +241,11 @@ def _levels_db(samples: Signal) -> Signal:
     return loudest
 
 
-def _joined(spans: Iterable[TimeSpan]) -> list[TimeSpan]:
-    """Spans with pauses shorter than JOIN_GAP_S closed."""
+def _joined(spans: Iterable[TimeSpan], gap_s: float) -> list[TimeSpan]:
+    """Spans with pauses no longer than ``gap_s`` closed."""
     joined: list[TimeSpan] = []
     for span in spans:
-        if joined and span.start_s - joined[-1].end_s < JOIN_GAP_S:
+        if joined and span.start_s - joined[-1].end_s <= gap_s:
             joined[-1] = TimeSpan(joined[-1].start_s, span.end_s)
         else:
             joined.append(span)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HEAR_AGAIN_S = 0.6  # speech without words that is at least this long is heard again by itself
 PARTS_TOGETHER = 8
+SURE_ENOUGH = 0.5  # mean probability below which words heard again are taken for invented, so the stretch stays a gap
 LANGUAGE_WINDOWS = 2  # how many windows a language is told from
 
 
@@ -101,7 +102,13 @@ def _missed(window: Window, words: Sequence[Word], speech: Sequence[TimeSpan]) -
     """Parts of a window in which somebody speaks and no word was recognised."""
     first = bisect_left(speech, window.pieces[0].span.start_s, key=lambda span: span.end_s)
     last = bisect_left(speech, window.pieces[-1].span.end_s, key=lambda span: span.start_s)
-    for span in unworded(speech[first:last], words, HEAR_AGAIN_S):
+    here = [
+        TimeSpan(max(span.start_s, piece.span.start_s), min(span.end_s, piece.span.end_s))
+        for piece in window.pieces
+        for span in speech[first:last]
+        if span.overlaps(piece.span)
+    ]
+    for span in unworded(here, words, HEAR_AGAIN_S):
         part = window.part(TimeSpan(span.start_s - PIECE_PAD_S, span.end_s + PIECE_PAD_S))
         if part is not None and len(part.samples) < len(window.samples):
             yield part
@@ -118,10 +125,9 @@ def _hear_again(
     for (index, _), (part, words) in zip(again, parts, strict=True):
         channel, before = heard[index]
         stretch = part.pieces[0].span
-        fresh = [
-            w for w in _in_call(part, words) if not any(w.span.overlaps(b.span) for b in before if not drawn_out(b))
-        ]
-        if fresh:
+        solid = [word.span for word in before if not drawn_out(word)]
+        fresh = [w for w in _in_call(part, words) if not any(w.span.overlaps(span) for span in solid)]
+        if fresh and sum(word.probability for word in fresh) >= SURE_ENOUGH * len(fresh):
             kept = [word for word in before if not (drawn_out(word) and word.span.overlaps(stretch))]
             heard[index] = (channel, tuple(sorted((*kept, *fresh), key=lambda word: word.span)))
 

@@ -1,0 +1,192 @@
+"""The adapter: pyannote segmentation-3.0 finds who speaks inside 10 s windows, CAM++ tells their voices apart.
+
+Takes blocks of 16 kHz mono samples, gives exclusive speaker spans. Audio is held for one batch of windows only; voices
+live as long as one call to ``diarize`` and leave it as speaker numbers alone. Nothing is downloaded, no socket opens.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.diarize.attribute import DiarizeOptions, Frames, WindowSpeakers, exclusive_spans
+from models.diarize.windows import WindowBatch, window_batches
+from pipeline.errors import MissingModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.types import SpeakerSpan
+
+
+_SAMPLE_RATE_HZ = 16_000
+_SEGMENTATION_FILE = "pytorch_model.bin"
+_EMBEDDING_FILE = "campplus_cn_en_common.pt"
+# A window this quiet (-80 dBFS) holds no speech, and the segmentation model normalises it into noise.
+_SILENCE_PEAK = 1e-4
+# Feature frames: 25 ms every 10 ms. A voice is known by at least this many, and alone if that gives this long.
+_FEATURE_WINDOW, _FEATURE_STEP, _FRAMES_PER_S = 400, 160, 100
+_MIN_FRAMES, _MIN_ALONE_S = 3, 0.3
+
+
+class PyannoteDiarizer:
+    """Diarizes mono calls.
+
+    Args:
+        segmentation: folder with pyannote segmentation-3.0 (``pytorch_model.bin``).
+        embedding: folder with CAM++ (``campplus_cn_en_common.pt``).
+        options: see ``DiarizeOptions``.
+        device: torch device, for example ``cpu`` or ``cuda``.
+        threads: if given, the number of CPU threads that torch uses, in the whole process.
+
+    Raises:
+        MissingModel: a weight file is not there.
+    """
+
+    def __init__(
+        self,
+        segmentation: Path,
+        embedding: Path,
+        *,
+        options: DiarizeOptions | None = None,
+        device: str = "cpu",
+        threads: int | None = None,
+    ) -> None:
+        for file in (segmentation / _SEGMENTATION_FILE, embedding / _EMBEDDING_FILE):
+            if not file.is_file():
+                raise MissingModel(f"weights are missing: {file.name}; fetch them with 'callseal models fetch'")
+        import torch
+
+        from models.campplus import load_campplus
+
+        self._options = options or DiarizeOptions()
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._device = torch.device(device)
+        model_class, powerset = _import_pyannote()
+        self._segment = model_class.from_pretrained(segmentation / _SEGMENTATION_FILE).eval().to(self._device)
+        spec = self._segment.specifications
+        self._powerset = powerset(len(spec.classes), spec.powerset_max_classes).to(self._device)
+        self._window_samples = round(spec.duration * _SAMPLE_RATE_HZ)
+        self._frame_step_s = self._segment.receptive_field.step
+        self._frame_center_s = self._segment.receptive_field.duration / 2
+        self._embed = load_campplus(embedding / _EMBEDDING_FILE).to(self._device)
+
+    def diarize(self, blocks: Iterable[NDArray[np.float32]]) -> tuple[SpeakerSpan, ...]:
+        """Exclusive speaker spans of consecutive (time,) blocks at 16 kHz; see ``pipeline.speakers.Diarizer``."""
+        windows = tuple(self._observed(blocks))
+        return exclusive_spans(
+            windows,
+            Frames(self._frame_step_s, self._frame_center_s),
+            self._options,
+            partial(clustered, options=self._options),
+        )
+
+    def _observed(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[WindowSpeakers]:
+        step = round(self._options.step_s * _SAMPLE_RATE_HZ)
+        first = 0
+        for batch in window_batches(
+            blocks, window=self._window_samples, step=step, batch=self._options.windows_per_batch
+        ):
+            active = self._segmented(batch, step)
+            voices = self._voices(batch, step, active)
+            for i in range(batch.count):
+                yield WindowSpeakers((first + i) * step / _SAMPLE_RATE_HZ, active[i], voices[i])
+            first += batch.count
+
+    def _segmented(self, batch: WindowBatch, step: int) -> NDArray[np.bool_]:
+        """(windows, frames, local speakers) bool."""
+        import torch
+
+        view = np.lib.stride_tricks.sliding_window_view(batch.samples, self._window_samples)[::step][: batch.count]
+        audible = np.flatnonzero(np.abs(view).max(axis=1) > _SILENCE_PEAK)
+        frames = self._segment.num_frames(self._window_samples)
+        active = np.zeros((batch.count, frames, self._powerset.num_classes), dtype=bool)
+        if audible.size:
+            with torch.inference_mode():
+                windows = torch.from_numpy(view[audible]).unsqueeze(1).to(self._device)
+                active[audible] = self._powerset(self._segment(windows)).cpu().numpy() > 0.5
+        starts = np.arange(batch.count) * step
+        ends_s = (np.arange(frames) + 0.5) * self._frame_step_s + self._frame_center_s
+        active &= (starts[:, None] / _SAMPLE_RATE_HZ + ends_s <= batch.valid / _SAMPLE_RATE_HZ)[..., None]
+        return active
+
+    def _voices(self, batch: WindowBatch, step: int, active: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """(windows, local speakers, dimension) unit vectors; NaN where a speaker is not heard."""
+        import torch
+
+        from models.campplus import EMBEDDING_SIZE, FRAME_STEP_SAMPLES, fbank
+
+        voices = np.full((*active.shape[::2], EMBEDDING_SIZE), np.nan, dtype=np.float32)
+        chosen = self._voice_frames(active)
+        if not chosen:
+            return voices
+        by_length: dict[int, list[tuple[int, int, NDArray[np.int_]]]] = {}
+        for window, local, frames in chosen:
+            by_length.setdefault(len(frames), []).append((window, local, frames + window * step // FRAME_STEP_SAMPLES))
+        with torch.inference_mode():
+            features = fbank(torch.from_numpy(batch.samples).to(self._device))
+            for same in by_length.values():
+                for first in range(0, len(same), self._options.voices_per_batch):
+                    part = same[first : first + self._options.voices_per_batch]
+                    rows = torch.from_numpy(np.stack([frames for _, _, frames in part]))
+                    found = torch.nn.functional.normalize(self._embed(features[rows]), dim=1).cpu().numpy()
+                    for (window, local, _), voice in zip(part, found, strict=True):
+                        voices[window, local] = voice
+        return voices
+
+    def _voice_frames(self, active: NDArray[np.bool_]) -> list[tuple[int, int, NDArray[np.int_]]]:
+        """Window, local speaker and the feature frames to know the voice by: alone where that is long enough.
+
+        Frame counts are rounded to whole seconds, so that voices of one length can share a batch.
+        """
+        per_window = 1 + (self._window_samples - _FEATURE_WINDOW) // _FEATURE_STEP
+        middles_s = (np.arange(per_window) * _FEATURE_STEP + _FEATURE_WINDOW / 2) / _SAMPLE_RATE_HZ
+        nearest = np.rint((middles_s - self._frame_center_s) / self._frame_step_s).astype(int)
+        nearest = np.clip(nearest, 0, active.shape[1] - 1)
+        alone = active & (active.sum(axis=2, keepdims=True) == 1)
+        longest = round(self._options.max_voice_s * _FRAMES_PER_S)
+        chosen = []
+        for window, local in zip(*np.nonzero(active.any(axis=1)), strict=True):
+            enough = alone[window, :, local].sum() * self._frame_step_s >= _MIN_ALONE_S
+            frames = np.flatnonzero((alone if enough else active)[window, nearest, local])
+            if len(frames) >= _MIN_FRAMES:
+                seconds = max(round(len(frames) / _FRAMES_PER_S), 1)
+                count = min(seconds * _FRAMES_PER_S, longest)
+                spare = max(len(frames) - count, 0) // 2
+                chosen.append((int(window), int(local), np.resize(frames[spare:], count)))
+        return chosen
+
+
+def clustered(voices: NDArray[np.float32], options: DiarizeOptions) -> NDArray[np.int_]:
+    """Group numbers of (voices, dimension) unit vectors, by pyannote's agglomerative clustering."""
+    from pyannote.audio.pipelines.clustering import AgglomerativeClustering
+
+    if len(voices) < 2:
+        return np.zeros(len(voices), dtype=int)
+    smallest = max(options.min_cluster_size, round(options.min_cluster_share * len(voices)))
+    clustering = AgglomerativeClustering(metric="cosine").instantiate(
+        {"method": "average", "threshold": options.threshold, "min_cluster_size": smallest}
+    )
+    # No upper limit here: where pyannote cannot meet one it prints to stdout. ``merged`` keeps to it.
+    groups: NDArray[np.int_] = clustering.cluster(voices, min_clusters=1, max_clusters=len(voices))
+    return groups
+
+
+def _import_pyannote() -> tuple[Any, Any]:
+    """Pyannote's ``Model`` and ``Powerset``, with its telemetry off."""
+    # pyannote.audio sends call durations to a collector unless this is set before it is first imported.
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    with warnings.catch_warnings():
+        # It warns that it cannot decode files itself; it is only ever given samples here.
+        warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly", category=UserWarning)
+        from pyannote.audio import Model
+        from pyannote.audio.utils.powerset import Powerset
+    return Model, Powerset

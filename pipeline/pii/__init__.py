@@ -1,0 +1,19 @@
+"""Finding personal data in a conversation.
+
+Takes: turns, a model of named entities, values known beforehand, and the policy. Gives: spans of whole words, merged.
+Promises: what is asked for, announced, repeated, spelled or known is found across turns and channels; a number that
+nothing explains is taken for PII; nothing here logs, raises or shows a word of the call.
+
+    lines      turns as folded, typed tokens         dialogue   what is asked for, and until when
+    numbers    runs of digits, their label           asked      which runs and dates are PII
+    quantity   prices, times, counts: not PII        answers    names, addresses, passwords asked for
+    names      introduced, addressed, modelled       places, mail   addresses on the street and on the net
+    repeats    said again, read back, alike          known      given in the metadata
+"""
+
+from __future__ import annotations
+
+from pipeline.pii.detect import PiiRecognizer, TextEntity, detect
+from pipeline.pii.policy import RedactionPolicy, load_policy
+
+__all__ = ["PiiRecognizer", "RedactionPolicy", "TextEntity", "detect", "load_policy"]

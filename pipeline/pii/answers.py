@@ -1,0 +1,222 @@
+"""Answers in words: names, addresses, e-mail addresses, passwords and security answers that were asked for.
+
+Takes: the talk and its windows. Gives: spans. Promises: a misheard answer of a few odd words is taken whole; a
+question back or a refusal is no answer and leaves the question open; spelled letters belong to the answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.pii.dialogue import Talk, Window, gives, sentences
+from pipeline.pii.lexicon import Shape, lexicon, words
+from pipeline.pii.lines import spans
+from pipeline.pii.names import name_at, names_in
+from pipeline.pii.places import is_address_word, is_place_word
+from pipeline.pii.quantity import is_measured
+from pipeline.pii.written import PieceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.lines import Token
+    from pipeline.types import PiiSpan
+
+MAX_LEAD = 6
+MAX_FREE = 9
+MAX_ODD = 4
+"""An answer of up to this many words is taken whole, whatever the words are."""
+MAX_SEGMENTS = 6
+MIN_CODE = 3
+MAX_CODE = 8
+MAX_TAIL = 2
+
+
+def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
+    """Spans of every answer in words."""
+    take = {
+        Shape.CODE: _code,
+        Shape.DATE: _code,
+        Shape.DIGITS: _code,
+        Shape.NAME: _name,
+        Shape.ADDRESS: _address,
+        Shape.EMAIL: _email,
+        Shape.FREE: _free,
+    }
+    for window in found:
+        if window.strong and window.field.shape in take and not (window.giver and take[window.field.shape] is _code):
+            for tokens in take[window.field.shape](segments(call, window)):
+                yield from spans(tokens, window.kind, 0.8, "answer to a request, or announced")
+            if window.field.shape is Shape.NAME:
+                for tokens in _spelled(call.tokens[window.start : window.end]):
+                    yield from spans(tokens, window.kind, 0.8, "spelled after a request for a name")
+
+
+def segments(call: Talk, window: Window) -> list[tuple[Token, ...]]:
+    """What the answering side says in the window, a line each; its backchannels are left out."""
+    speakers = call.speakers
+    found = []
+    own = call.line(window.start - 1)
+    for line in call.lines[call.lines.index(own) :]:
+        if call.firsts[line.index] >= window.end:
+            break
+        first = max(call.firsts[line.index], window.start)
+        tokens = call.tokens[first : min(call.last(line), window.end)]
+        if line.index == own.index and window.giver is None:
+            tokens = _after_question(call.tokens[window.start - 1], tokens)
+        if tokens and gives(window, line, speakers) and not (line.backchannel and line.index != own.index):
+            found.append(tokens)
+    return found[:MAX_SEGMENTS]
+
+
+def _after_question(noun: Token, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """The rest of a line after the sentence that asks; after the noun alone in "Email, violet at ..."."""
+    if noun.stop or noun.pause:
+        return tokens
+    for position, token in enumerate(tokens):
+        if token.stop:
+            return tokens[position + 1 :]
+    return ()
+
+
+def without_lead(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    """The answer without the words that lead into it ("yeah, sure, it's ...")."""
+    rest = tuple(tokens)
+    lead = lexicon().lead
+    while rest:
+        taken = 0
+        for size in range(min(MAX_LEAD, len(rest)), 0, -1):
+            if lead.fullmatch(" ".join(token.fold.replace("-", " ") for token in rest[:size])):
+                taken = size
+                break
+        if not taken:
+            break
+        rest = rest[taken:]
+    return rest
+
+
+def refuses(tokens: Sequence[Token]) -> bool:
+    """Whether an answer begins as a refusal or a question back."""
+    said = " ".join(token.fold for token in tokens[:8])
+    return lexicon().refusal.match(said) is not None
+
+
+def _name(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
+    answered = False
+    for part in parts:
+        yield from _spelled(part)
+        if refuses(part) or (answered and len(part) > 2 * MAX_ODD and part[0].fold not in words("corrections")):
+            continue
+        for first, end in sentences(part):
+            content = without_lead(part[first:end])
+            if not content or refuses(content):
+                continue
+            taken = () if answered else _odd(content) or _spelled_out(content)
+            taken = taken or name_at(content, 0, anchored=True)
+            if not taken and not answered:
+                taken = next(iter(names_in(content)), ())
+            if taken:
+                answered = True
+                yield taken
+
+
+def _odd(content: Sequence[Token]) -> Sequence[Token]:
+    """A short answer is taken as it stands."""
+    if content[0].fold in words("pronouns") or any(token.number for token in content):
+        return ()
+    return content if len(content) <= MAX_ODD else ()
+
+
+def _spelled_out(content: Sequence[Token]) -> Sequence[Token]:
+    """An answer that is spelled for the most part, with what was misheard in it."""
+    short = sum(1 for token in content if token.letters or len(token.fold) <= 2)
+    return content if 2 * short >= len(content) and len(content) <= 3 * MAX_ODD else ()
+
+
+def _spelled(part: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """Runs of letters, two or more."""
+    run: list[Token] = []
+    for token in part:
+        if token.letters or (len(token.fold) == 1 and token.fold.isalpha() and not token.number):
+            run.append(token)
+            continue
+        if sum(len(each.fold) for each in run) > 1:
+            yield tuple(run)
+        run = []
+    if sum(len(each.fold) for each in run) > 1:
+        yield tuple(run)
+
+
+def _address(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
+    answered = False
+    for part in parts:
+        if refuses(without_lead(part)):
+            continue
+        for first, end in sentences(part):
+            sentence = without_lead(part[first:end])
+            marked = [at for at, token in enumerate(sentence) if is_place_word(token)]
+            sure = any(is_address_word(token) for token in sentence)
+            if marked and (sure or len(sentence) <= (MAX_ODD if answered else 2 * MAX_ODD)):
+                answered = True
+                yield sentence[marked[0] : marked[-1] + 1]
+
+
+def _email(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
+    first_answer = True
+    for part in parts:
+        if refuses(without_lead(part)):
+            continue
+        for first, end in sentences(part):
+            sentence = without_lead(part[first:end])
+            marked = any(t.letters or t.fold in words("mail_words") or "@" in t.fold or "." in t.fold for t in sentence)
+            short = first_answer and len(sentence) <= MAX_ODD and not any(token.number for token in sentence)
+            if sentence and (short or (marked and len(sentence) <= 3 * MAX_ODD)):
+                yield sentence
+            first_answer = first_answer and not sentence
+
+
+def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
+    """Sentences of an answer that hold digits or letters and little else, whole: what is between them was misheard."""
+    for part in parts[:3]:
+        for first, end in sentences(part):
+            content = without_lead(part[first:end])
+            if not content or refuses(content) or content[0].fold in words("pronouns"):
+                continue
+            core = _without_common_ends(content)
+            coded = [token for token in core if is_coded(token)]
+            enough = sum(len(token.fold) for token in coded) >= MIN_CODE or 2 * len(coded) >= len(core)
+            measured = any(is_measured(content, at, at + 1) for at, token in enumerate(content) if token.number)
+            if coded and enough and len(core) <= MAX_CODE and not measured:
+                yield core
+
+
+def _without_common_ends(content: Sequence[Token]) -> Sequence[Token]:
+    """The answer from its first token that is no everyday word; a last word or two may have been misheard and stay."""
+    kept = [at for at, token in enumerate(content) if is_coded(token) or not lexicon().is_common(token.fold)]
+    if not kept:
+        return ()
+    tail = len(content) - kept[-1] - 1
+    keeps_tail = tail <= MAX_TAIL and not content[-1].question
+    return content[kept[0] : None if keeps_tail else kept[-1] + 1]
+
+
+def is_coded(token: Token) -> bool:
+    """Whether a token looks like a part of a number or a code."""
+    letter = len(token.fold) == 1 and token.fold not in ("i", "a")
+    return (
+        token.number or token.letters or letter or token.kind is PieceKind.DATE or (token.upper and token.fold != "ok")
+    )
+
+
+def _free(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
+    taken = 0
+    for part in parts:
+        yield from _spelled(part)
+        content = without_lead(part)
+        if not content or refuses(content):
+            continue
+        first, end = next(sentences(content))
+        yield content[first:end][:MAX_FREE]
+        taken += 1
+        if taken > 1 or any(not lexicon().is_common(token.fold) for token in content[first:end]):
+            break

@@ -1,0 +1,155 @@
+"""Numbers that were asked for, announced, or that nothing explains: the digits of a call.
+
+Takes: the talk and its windows. Gives: spans. Promises: an answer counts although it comes in parts, is repeated,
+corrected or read back; a quantity with its unit does not count; what is long and unexplained counts (fail closed).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.pii.dates import Date, dates
+from pipeline.pii.dialogue import Talk, Window, gives
+from pipeline.pii.lexicon import Shape, lexicon
+from pipeline.pii.lines import spans, streams
+from pipeline.pii.numbers import Run, label, luhn, runs, unexplained
+from pipeline.pii.quantity import is_year
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pipeline.pii.lines import Line, Token
+    from pipeline.pii.policy import DetectionRule
+    from pipeline.types import PiiSpan
+
+_COUNTED = frozenset((Shape.DIGITS, Shape.CODE, Shape.DATE))
+MIN_READ_BACK = 3
+_CONTEXT = (
+    (("social", "ssn"), "US_SSN"),
+    (("card", "visa", "mastercard", "ending"), "CREDIT_CARD"),
+    (("phone", "call", "reach", "cell", "mobile", "dial", "text"), "PHONE_NUMBER"),
+    (("zip", "postal", "postcode"), "ZIP_CODE"),
+    (("pin", "code", "passcode"), "PIN"),
+)
+
+
+def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterator[PiiSpan]:
+    """Spans of every run of digits or letters that is PII."""
+    given: dict[Window, str] = {}
+    for run in sorted((run for stream in streams(call.lines) for run in runs(stream)), key=lambda r: r.tokens[0].line):
+        position = call.position(run.tokens[0])
+        window = _window_of(call, run, position, found, given)
+        if window is not None:
+            kind = _kind(run, window, given.get(window, ""))
+            given[window] = given.get(window, "") + run.digits
+            score = 0.9 if window.strong else 0.7
+            reason = "number after a request or announcement" if window.strong else "number near its name"
+            yield from spans(run.tokens, kind, score, reason)
+        elif unexplained(run, rules.unexplained_digits):
+            yield from spans(run.tokens, _by_context(run), 0.5, "digits that nothing explains as a quantity")
+
+
+def _window_of(
+    call: Talk, run: Run, position: int, found: Sequence[Window], given: Mapping[Window, str]
+) -> Window | None:
+    """The window that makes the run PII: strong before weak, late before early, still awaiting before satisfied."""
+    covering = [
+        window
+        for window in found
+        if window.start <= position < window.end and (window.field.shape in _COUNTED or _is_house(window, run))
+    ]
+    covering.sort(key=lambda w: (w.strong and not _satisfied(w, given), w.start), reverse=True)
+    for window in covering:
+        strong = window.strong and not _satisfied(window, given)
+        known = run.digits in given.get(window, "") and len(run.digits) >= MIN_READ_BACK and not run.measured
+        if known or _counts(call, run, position, window, strong=strong):
+            return window
+    return None
+
+
+def _is_house(window: Window, run: Run) -> bool:
+    return window.field.shape is Shape.ADDRESS and len(run.digits) >= 3
+
+
+def _satisfied(window: Window, given: Mapping[Window, str]) -> bool:
+    return window.field.expected > 0 and _full(window, given.get(window, ""))
+
+
+def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool) -> bool:
+    line = call.line(position)
+    digits = len(run.digits)
+    if strong and gives(window, line, call.speakers):
+        if run.measured:
+            return False
+        if digits == 0:
+            return window.field.shape is Shape.CODE or _dominates(line, run)
+        return digits >= 3 or _dominates(line, run)
+    least = 3
+    if run.quantity or digits < least or (is_year(run.digits) and not run.single and not strong):
+        return False
+    return digits >= 4 or position < window.near or strong
+
+
+def _dominates(line: Line, run: Run) -> bool:
+    """Whether the clause of a short number says little else."""
+    first = line.tokens.index(run.tokens[0]) if run.tokens[0] in line.tokens else 0
+    start, end = first, first + 1
+    while start and not (line.tokens[start - 1].stop or line.tokens[start - 1].pause):
+        start -= 1
+    while end < len(line.tokens) and not (line.tokens[end - 1].stop or line.tokens[end - 1].pause):
+        end += 1
+    clause = line.tokens[start:end]
+    counted = sum(1 for token in clause if token.number or token.letters)
+    rest = [t for t in clause if not (t.number or t.letters or _empty(t, lexicon().lead, lexicon().filler))]
+    return len(rest) <= max(1, counted)
+
+
+def _empty(token: Token, *patterns: re.Pattern[str]) -> bool:
+    return any(pattern.fullmatch(token.fold) for pattern in patterns)
+
+
+def _kind(run: Run, window: Window, given: str) -> str:
+    digits = run.digits
+    if len(digits) in range(13, 20) and luhn(digits):
+        return "CREDIT_CARD"
+    if window.kind == "CREDIT_CARD" and len(digits) in (3, 4) and digits not in given and _full(window, given):
+        return "CVV"
+    return window.kind
+
+
+def _full(window: Window, given: str) -> bool:
+    return len(given) >= window.field.expected
+
+
+def _by_context(run: Run) -> str:
+    for words, kind in _CONTEXT:
+        if any(word in run.before for word in words) and len(run.digits) <= 10:
+            return kind
+    return label(run)
+
+
+def dated(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
+    """Spans of dates that were asked for or announced, and of full dates that can only be a birthday."""
+    counted = [window for window in found if window.field.shape in _COUNTED and window.strong]
+    for line in call.lines:
+        for date in dates(line.tokens):
+            position = call.firsts[line.index] + date.first
+            open_now = [window for window in counted if window.start <= position < window.end]
+            window = _awaits_date(open_now, date, answered=bool(open_now) and gives(open_now[-1], line, call.speakers))
+            tokens = line.tokens[date.first : date.end]
+            if window is not None:
+                yield from spans(tokens, window.kind, 0.9, "date after a request or announcement")
+            elif date.past:
+                yield from spans(tokens, "DATE_OF_BIRTH", 0.5, "a full date long past")
+
+
+def _awaits_date(open_now: Sequence[Window], date: Date, *, answered: bool) -> Window | None:
+    """The window that a date answers: of those open, the latest, or any if it can be nothing but a date."""
+    if not open_now or date.weak:
+        return None
+    latest = open_now[-1]
+    if latest.field.shape is Shape.DATE:
+        return latest if answered or date.full else None
+    dated = [window for window in open_now if window.field.shape is Shape.DATE]
+    return dated[-1] if dated and date.month else None

@@ -1,0 +1,133 @@
+"""The story of detection: read the lines, collect what every rule finds, follow it through the call, merge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.pii.answers import answers
+from pipeline.pii.asked import dated, numbers
+from pipeline.pii.dialogue import Talk, talk, windows
+from pipeline.pii.known import known_values
+from pipeline.pii.lines import read, spans, streams
+from pipeline.pii.mail import mail, net_addresses
+from pipeline.pii.merge import merge
+from pipeline.pii.names import beside, credible, introduced
+from pipeline.pii.places import addresses
+from pipeline.pii.quantity import is_measured
+from pipeline.pii.repeats import repeats
+from pipeline.types import PiiSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pipeline.pii.lines import Line
+    from pipeline.pii.policy import RedactionPolicy
+    from pipeline.types import CharSpan, Turn
+
+_RENAMED = {"UK_POSTCODE": "ZIP_CODE"}
+_WITH_NAMES = frozenset(
+    ("PHONE_NUMBER", "CREDIT_CARD", "ACCOUNT_NUMBER", "US_SSN", "DATE_OF_BIRTH", "POLICY_NUMBER", "ADDRESS")
+)
+_NUMERIC = frozenset(
+    (
+        "PHONE_NUMBER",
+        "US_SSN",
+        "US_ITIN",
+        "US_BANK_NUMBER",
+        "US_PASSPORT",
+        "ABA_ROUTING_NUMBER",
+        "UK_NHS",
+        "US_DRIVER_LICENSE",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextEntity:
+    """What a model found in one text; ``chars`` are code points of that text, ``score`` is in [0, 1]."""
+
+    entity_type: str
+    chars: CharSpan
+    score: float
+    recognizer: str
+
+
+class PiiRecognizer(Protocol):
+    """A model of named entities in written English."""
+
+    def recognize(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        """One list per text, in the same order."""
+        ...
+
+
+def detect(
+    turns: Sequence[Turn],
+    recognizer: PiiRecognizer,
+    known: Mapping[str, Sequence[str]],
+    policy: RedactionPolicy,
+    language: str = "en",
+) -> tuple[PiiSpan, ...]:
+    """Every span of words that the policy wants redacted, merged and in order.
+
+    Args:
+        turns: the whole call in order of time; the spans index into it.
+        recognizer: asked once, with the written form of all turns, and only for English.
+        known: values known beforehand by entity type.
+        policy: kinds, thresholds and rules.
+        language: of the call, a BCP 47 tag; rules on digits work in every language.
+    """
+    lines = read(turns)
+    call = talk(lines)
+    found = list(_rules(call, policy))
+    if language.casefold().startswith("en"):
+        found += _modelled(lines, recognizer, policy)
+    wanted = [span for span in found if policy.wants(span.entity_type, span.score)]
+    wanted += [named for span in wanted for named in _beside(call, span)]
+    again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
+    return merge((*wanted, *again, *known_values(call, known)))
+
+
+def _rules(call: Talk, policy: RedactionPolicy) -> Iterator[PiiSpan]:
+    awaited = windows(call, policy.rules)
+    joined = tuple(streams(call.lines))
+    yield from numbers(call, awaited, policy.rules)
+    yield from dated(call, awaited)
+    yield from answers(call, awaited)
+    yield from introduced(call.lines)
+    yield from mail(call.lines, joined)
+    for stream in joined:
+        yield from net_addresses(stream)
+        yield from addresses(stream)
+
+
+def _beside(call: Talk, span: PiiSpan) -> Iterator[PiiSpan]:
+    if span.entity_type in _WITH_NAMES:
+        yield from spans(beside(call.turns[span.turn], span.words), "PERSON", 0.6, "a name before a number")
+
+
+def _modelled(lines: Sequence[Line], recognizer: PiiRecognizer, policy: RedactionPolicy) -> Iterator[PiiSpan]:
+    """What the model finds, less what the talk shows to be something else."""
+    results = recognizer.recognize([line.written.text for line in lines])
+    lower = frozenset(t.fold for line in lines for t in line.tokens if not t.capital)
+    for line, entities in zip(lines, results, strict=True):
+        for entity in entities:
+            if _believable(line, entity, lower, policy):
+                words = line.words(entity.chars)
+                kind = _RENAMED.get(entity.entity_type, entity.entity_type)
+                reason = f"recognised as {kind} by the model"
+                yield PiiSpan(kind, line.index, words, min(1.0, max(0.0, entity.score)), reason)
+
+
+def _believable(line: Line, entity: TextEntity, lower: frozenset[str], policy: RedactionPolicy) -> bool:
+    words = line.words(entity.chars)
+    at = [index for index, token in enumerate(line.tokens) if token.words.overlaps(words)]
+    if not at:
+        return False
+    if entity.entity_type == "PERSON":
+        return credible([line.tokens[index] for index in at], lower)
+    if entity.entity_type == "LOCATION":
+        return policy.rules.place_alone
+    if entity.entity_type in _NUMERIC:
+        return not is_measured(line.tokens, at[0], at[-1] + 1)
+    return True

@@ -1,0 +1,94 @@
+"""Addresses on the net: e-mail addresses, written or left as words, and IP addresses.
+
+Takes: lines. Gives: spans. Promises: an address whose local part was spelled or split is taken back to where it begins.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.lines import spans
+from pipeline.types import CharSpan, PiiSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.lines import Line, Token
+
+_MAIL = re.compile(r"[\w.+%-]+ ?@ ?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_DOMAIN = re.compile(r"@?[\w-]+(?:\.[\w-]+)*\.[a-z]{2,8}")
+MAX_BACK = 8
+IP_PARTS = 4
+
+
+def mail(lines: Sequence[Line], streams: Sequence[Sequence[Token]]) -> Iterator[PiiSpan]:
+    """Spans of every e-mail address."""
+    for line in lines:
+        for match in _MAIL.finditer(line.written.text):
+            words = line.words(CharSpan(match.start(), match.end()))
+            yield PiiSpan("EMAIL_ADDRESS", line.index, words, 0.95, "an e-mail address")
+    for stream in streams:
+        for position, token in enumerate(stream):
+            end = _domain_end(stream, position) if token.fold in ("at", "@") and _has_local(stream, position) else 0
+            if end:
+                start = _local_start(stream, position)
+                yield from spans(stream[start:end], "EMAIL_ADDRESS", 0.85, "an e-mail address in words")
+
+
+def _domain_end(stream: Sequence[Token], at: int) -> int:
+    """Past the last token of a domain that begins after ``at``; 0 if there is none."""
+    if at + 1 < len(stream) and _DOMAIN.fullmatch(stream[at + 1].fold):
+        return at + 2
+    for position in range(at + 2, min(at + 8, len(stream) - 1)):
+        if stream[position].fold in ("dot", ".") and stream[position + 1].fold in words("top_domains"):
+            end = position + 2
+            while (
+                end + 1 < len(stream)
+                and stream[end].fold in ("dot", ".")
+                and stream[end + 1].fold in words("top_domains")
+            ):
+                end += 2
+            return end
+    return 0
+
+
+def _has_local(stream: Sequence[Token], at: int) -> bool:
+    """Whether what stands before "at" can be a mailbox ("our website at example.com" has none)."""
+    if not at:
+        return False
+    before = stream[at - 1]
+    joined = at > 1 and stream[at - 2].fold in words("mail_glue")
+    return before.number or before.letters or joined or not lexicon().is_common(before.fold) or len(before.fold) == 1
+
+
+def _local_start(stream: Sequence[Token], at: int) -> int:
+    start = at
+    while start > 0 and at - start < MAX_BACK:
+        token = stream[start - 1]
+        if token.stop and start < at:
+            break
+        glued = start < at and stream[start].fold in words("mail_glue")
+        piece = token.number or token.letters or token.fold in words("mail_glue") or len(token.fold) == 1
+        if start < at and not (piece or glued or not lexicon().is_common(token.fold)):
+            break
+        start -= 1
+    return start
+
+
+def net_addresses(stream: Sequence[Token]) -> Iterator[PiiSpan]:
+    """Spans of "two zero three dot zero dot one one three dot nine": four numbers with dots between."""
+    position = 0
+    while position < len(stream):
+        end, numbers = position, 0
+        while end < len(stream) and stream[end].number:
+            numbers += 1
+            end += 1
+            if end + 1 < len(stream) and stream[end].fold in ("dot", ".", "point") and stream[end + 1].number:
+                end += 1
+            else:
+                break
+        if numbers >= IP_PARTS:
+            yield from spans(stream[position:end], "IP_ADDRESS", 0.9, "four numbers with dots between")
+        position = max(end, position + 1)

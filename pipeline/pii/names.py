@@ -1,0 +1,180 @@
+"""Names of people: introduced, addressed, found by the named-entity model, or simply well known.
+
+Takes: lines, and what the model found in their written form. Gives: spans. Promises: everyday words, brands and the
+first word of a sentence need better reasons than a capital letter before they count as a name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.lines import spans
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.lines import Line, Token
+    from pipeline.types import PiiSpan, WordRange
+
+MAX_NAME = 4
+
+
+def looks_like_name(token: Token) -> bool:
+    """Whether a token alone may be part of a name: letters, a capital, no everyday word, no brand."""
+    word = token.fold.removesuffix("'s")
+    if not token.capital or token.number or not word.replace("-", "").replace("'", "").isalpha() or len(word) < 2:
+        return False
+    return (
+        word not in words("brands")
+        and word not in words("titles")
+        and (not lexicon().is_common(word) or is_known(token))
+    )
+
+
+def is_known(token: Token) -> bool:
+    """Whether it is a widespread name; one that is also an everyday word needs its capital inside a sentence."""
+    word = token.fold.removesuffix("'s")
+    if token.number or not lexicon().is_name(word):
+        return False
+    return not lexicon().is_common(word) or (token.capital and not token.opens)
+
+
+def name_at(tokens: Sequence[Token], start: int, *, anchored: bool) -> Sequence[Token]:
+    """The name that begins at a position, or nothing.
+
+    ``anchored``: something before says that a name comes, so case does not matter; it ends before an everyday word.
+    """
+    end = start
+    while end < len(tokens) and end - start < MAX_NAME and _continues(tokens, start, end, anchored=anchored):
+        end += 1
+        if tokens[end - 1].stop or (tokens[end - 1].pause and not (_name_follows(tokens, end) or _skips(tokens, end))):
+            break
+    while end > start and tokens[end - 1].fold in words("particles"):
+        end -= 1
+    return tokens[start:end]
+
+
+def _skips(tokens: Sequence[Token], end: int) -> bool:
+    """A hesitation between two parts of a name."""
+    return end + 1 < len(tokens) and tokens[end].fold in ("um", "uh", "er") and looks_like_name(tokens[end + 1])
+
+
+def _continues(tokens: Sequence[Token], start: int, end: int, *, anchored: bool) -> bool:
+    token = tokens[end]
+    if token.number:
+        return False
+    if anchored and end > start and _skips(tokens, end):
+        return True
+    if token.letters or looks_like_name(token) or is_known(token):
+        return True
+    if token.fold in words("particles"):
+        return True
+    word = token.fold.removesuffix("'s")
+    odd = word.isalpha() and not lexicon().is_common(word) and word not in words("brands")
+    return anchored and odd
+
+
+def _name_follows(tokens: Sequence[Token], end: int) -> bool:
+    return end < len(tokens) and (tokens[end].letters or (looks_like_name(tokens[end]) and is_known(tokens[end])))
+
+
+def names_in(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """Capitalised words inside sentences that are no everyday words, in order."""
+    position = 0
+    while position < len(tokens):
+        name = name_at(tokens, position, anchored=False)
+        if name and (is_known(name[0]) or not name[0].opens):
+            yield name
+        position += max(1, len(name))
+
+
+def _speaking(tokens: Sequence[Token], start: int) -> bool:
+    """Whether a name stands before the word that announces it ("Simone speaking", "Dana here")."""
+    end = start + 1
+    while end < len(tokens) and end - start < MAX_NAME - 1 and looks_like_name(tokens[end]):
+        end += 1
+    return end < len(tokens) and tokens[end].fold in ("speaking", "here") and looks_like_name(tokens[start])
+
+
+def introduced(lines: Sequence[Line]) -> Iterator[PiiSpan]:
+    """Spans of names that the words around them announce."""
+    for line in lines:
+        tokens = line.tokens
+        for start in range(len(tokens)):
+            before = tokens[max(0, start - 6) : start]
+            said = " ".join(token.fold for token in before)
+            if (strong := _ends(lexicon().name_follows, said)) and not before[-1].stop:
+                yield from _spans(name_at(tokens, start, anchored=True) or _odd_name(tokens, start), 0.9, strong)
+            elif _ends(lexicon().name_may_follow, said) and not (before[-1].stop and before[-1].question):
+                yield from _addressed(tokens, start, said)
+            if (is_known(tokens[start]) and tokens[start].capital) or _speaking(tokens, start):
+                yield from _alone(tokens, start)
+
+
+def _ends(pattern: re.Pattern[str], said: str) -> str:
+    for match in pattern.finditer(said):
+        if match.end() == len(said):
+            return match.group()
+    return ""
+
+
+def _odd_name(tokens: Sequence[Token], start: int) -> Sequence[Token]:
+    """A capital after "my name is" counts, though the word be common."""
+    token = tokens[start]
+    return (token,) if token.capital and not token.number and token.fold not in ("i", "i'm") else ()
+
+
+def _addressed(tokens: Sequence[Token], start: int, said: str) -> Iterator[PiiSpan]:
+    name = name_at(tokens, start, anchored=False)
+    if not name or not name[0].capital:
+        return
+    sure = bool(_ends(lexicon().name_likely_follows, said))
+    after = tokens[start + len(name)] if start + len(name) < len(tokens) else None
+    said_of_self = said.endswith(("i'm", "i am", "mr", "mrs", "ms", "dr", "doctor", "miss"))
+    ends = said_of_self or name[-1].stop or name[-1].pause or after is None or after.fold in words("after_name")
+    if any(is_known(token) for token in name) or (sure and ends and len(name) <= MAX_NAME - 1):
+        yield from _spans(name, 0.88, "a name after an introduction or a form of address")
+
+
+def _alone(tokens: Sequence[Token], start: int) -> Iterator[PiiSpan]:
+    while start and looks_like_name(tokens[start - 1]) and not (tokens[start - 1].stop or tokens[start - 1].pause):
+        start -= 1
+    name = name_at(tokens, start, anchored=False)
+    if name:
+        yield from _spans(name, 0.8, "a widespread name")
+
+
+def _spans(name: Sequence[Token], score: float, reason: str) -> Iterator[PiiSpan]:
+    if reason and not reason.startswith("a "):
+        reason = "a name after an introduction"
+    yield from spans(name, "PERSON", score, reason)
+
+
+def credible(tokens: Sequence[Token], call_lower: frozenset[str]) -> bool:
+    """Whether what the model takes for a person can be one.
+
+    Args:
+        tokens: what it found.
+        call_lower: words that this call also says without a capital.
+    """
+    content = [token for token in tokens if token.fold not in words("particles")]
+    likely = [token for token in content if looks_like_name(token) and token.fold not in call_lower]
+    if not likely or any(token.number or token.fold in words("brands") for token in content):
+        return False
+    if any(is_known(token) for token in likely):
+        return True
+    return len(likely) >= 2 or not likely[0].opens
+
+
+def beside(line: Line, words: WordRange) -> Sequence[Token]:
+    """The capitalised name right before a number found in a line, or nothing ("Margot Beaumont, 555 ...")."""
+    end = next((at for at, token in enumerate(line.tokens) if token.words.overlaps(words)), 0)
+    start = end
+    while start and end - start < MAX_NAME - 1 and looks_like_name(line.tokens[start - 1]):
+        if line.tokens[start - 1].stop:
+            break
+        start -= 1
+    name = line.tokens[start:end]
+    return name if len(name) >= 2 or (name and is_known(name[0])) else ()

@@ -1,0 +1,176 @@
+"""Runs of digits, and of digits with letters, as they were said: found, measured and labelled.
+
+Takes: the tokens of a stream. Gives: ``Run`` objects, and a label for each from checksum, length and the words before
+it. Promises: a checksum chooses the label and never whether a run is redacted; a long run that nothing explains is
+redacted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.quantity import is_measured, is_quantity, is_year
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.lines import Token
+
+_VIN = re.compile(r"(?=.*\d)[A-HJ-NPR-Z0-9]{17}")
+_IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+_POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
+_NINO = re.compile(r"[A-Z]{2}\d{6}[A-D]")
+_COUNTING = "12345678910111213"
+MAX_GAP = 4
+"""Fillers that may stand between two parts of one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Numbers said one after the other, with at most fillers between.
+
+    Args:
+        tokens: the parts, fillers left out.
+        text: letters and digits in capitals.
+        before: folded words before it, nearest last.
+        quantity: it plainly counts or measures something.
+        measured: so it does by its own sign or the unit after it, whatever stands before.
+        single: it was said digit by digit.
+    """
+
+    tokens: tuple[Token, ...]
+    text: str = field(repr=False)
+    before: tuple[str, ...] = field(repr=False)
+    quantity: bool
+    measured: bool
+    single: bool
+
+    @property
+    def digits(self) -> str:
+        """The digits alone."""
+        return "".join(char for char in self.text if char.isdecimal())
+
+
+def runs(stream: Sequence[Token]) -> Iterator[Run]:
+    """Every run of a stream, in order. Tokens that are quantities by themselves do not join a run with others."""
+    position = 0
+    while position < len(stream):
+        if not _starts(stream, position):
+            position += 1
+            continue
+        end = _end_of_run(stream, position)
+        yield _run(stream, position, end)
+        position = end
+
+
+def _starts(stream: Sequence[Token], position: int) -> bool:
+    token = stream[position]
+    if token.number:
+        return True
+    return (token.letters or _is_letter(token)) and _next_part(stream, position + 1) is not None
+
+
+def _is_letter(token: Token) -> bool:
+    return len(token.fold) == 1 and token.fold.isalpha() and (token.capital or token.fold not in "ai")
+
+
+def _end_of_run(stream: Sequence[Token], start: int) -> int:
+    end = start + 1
+    if stream[start].number and is_measured(stream, start, end):
+        return end
+    while (part := _next_part(stream, end)) is not None:
+        if stream[part].number and is_quantity(stream, part, part + 1) and not _is_plain(stream, part):
+            break
+        end = part + 1
+    return end
+
+
+def _is_plain(stream: Sequence[Token], part: int) -> bool:
+    """A part in the middle of a number is not a quantity for what stands before it, only for itself and its unit."""
+    return not is_quantity(stream[part:], 0, 1)
+
+
+def _next_part(stream: Sequence[Token], position: int) -> int | None:
+    filler = lexicon().filler
+    for gap in range(MAX_GAP + 1):
+        at = position + gap
+        if at >= len(stream):
+            return None
+        token = stream[at]
+        if token.number or (gap == 0 and (token.letters or _is_letter(token))):
+            return at
+        if not filler.fullmatch(token.fold) and token.fold not in ("", "-", "."):
+            return None
+    return None
+
+
+def _run(stream: Sequence[Token], start: int, end: int) -> Run:
+    filler = lexicon().filler
+    parts = tuple(
+        t for t in stream[start:end] if t.number or t.letters or _is_letter(t) or not filler.fullmatch(t.fold)
+    )
+    text = "".join(char for token in parts for char in token.fold.upper() if char.isalnum())
+    said = sum(token.singly for token in parts if token.number)
+    digits = sum(len(token.digits) for token in parts)
+    return Run(
+        tokens=parts,
+        text=text,
+        before=tuple(token.fold for token in stream[max(0, start - 8) : start]),
+        quantity=is_quantity(stream, start, end) or _is_decade(stream, start, end),
+        measured=is_measured(stream, start, end),
+        single=digits > 0 and said >= digits - 1 and not any(token.compound for token in parts),
+    )
+
+
+def _is_decade(stream: Sequence[Token], start: int, end: int) -> bool:
+    return end - start == 1 and re.fullmatch(r"\d+'?s", stream[start].fold) is not None
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit is the check digit of ISO/IEC 7812-1 annex B."""
+    total = 0
+    for place, char in enumerate(reversed(digits)):
+        value = int(char) * (2 if place % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return bool(digits) and total % 10 == 0
+
+
+def label(run: Run) -> str:
+    """The likeliest kind of a run by its form alone."""
+    text, digits = run.text, run.digits
+    if len(text) != len(digits):
+        for kind, form in (("VEHICLE_ID", _VIN), ("IBAN_CODE", _IBAN), ("UK_NINO", _NINO), ("ZIP_CODE", _POSTCODE)):
+            if form.fullmatch(text):
+                return kind
+        return "ACCOUNT_NUMBER"
+    if len(digits) in range(13, 20) and luhn(digits):
+        return "CREDIT_CARD"
+    by_length = {9: "US_SSN", 10: "PHONE_NUMBER", 15: "CREDIT_CARD", 16: "CREDIT_CARD"}
+    if len(digits) == 11 and digits[0] in "01":
+        return "PHONE_NUMBER"
+    return by_length.get(len(digits), "ACCOUNT_NUMBER")
+
+
+def unexplained(run: Run, least: int) -> bool:
+    """Whether a run that nobody asked for is redacted all the same.
+
+    ``least`` digits always, unless they count up from one or were said as a price is ("ninety five sixty eight");
+    four only if said digit by digit, or if they are no year and no round figure and follow no name of a thing.
+    Digits with letters from six characters on, if at least three are digits.
+    """
+    if run.quantity:
+        return False
+    digits, text = run.digits, run.text
+    if _COUNTING.startswith(digits) or (len(digits) <= 6 and any(token.compound for token in run.tokens)):
+        return False
+    if len(digits) >= least:
+        return True
+    if len(text) > len(digits):
+        return len(digits) >= 3 and len(text) >= 6
+    if len(digits) != 4:
+        return False
+    named = bool(run.before) and run.before[-1] not in words("before_value") and not lexicon().is_common(run.before[-1])
+    return (run.single or not (is_year(digits) or digits.endswith("00"))) and not named

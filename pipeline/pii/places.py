@@ -1,0 +1,111 @@
+"""Street addresses and postcodes in free speech.
+
+Takes: tokens of a stream. Gives: ranges that read as "1420 Maple Street, Apartment 5, Springfield". Promises: a
+distance or a duration ("10 minutes drive") is no address.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.lines import spans
+from pipeline.pii.quantity import is_measured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.lines import Token
+    from pipeline.types import PiiSpan
+
+MAX_STREET_WORDS = 4
+MAX_TAIL = 12
+_BOX = re.compile(r"p ?\.?o\.? ?box|post office box")
+
+
+def is_address_word(token: Token) -> bool:
+    """Whether a token by itself says that an address is given: a number, spelled letters, a kind of street, a state."""
+    named = token.fold in words("streets") or token.fold in words("units") or token.fold in words("states")
+    return token.number or token.letters or named
+
+
+def is_place_word(token: Token) -> bool:
+    """Whether a token of an answer to "what is your address" belongs to the address."""
+    if is_address_word(token):
+        return True
+    if not any(char.isalnum() for char in token.fold) or token.fold == "i" or token.fold.startswith("i'"):
+        return False
+    everyday = lexicon().is_common(token.fold)
+    return not everyday or (token.capital and not token.opens)
+
+
+def addresses(stream: Sequence[Token]) -> Iterator[PiiSpan]:
+    """Spans of street addresses in a stream, each with unit, city, state and postcode as far as they follow."""
+    position = 0
+    while position < len(stream):
+        end = _street_end(stream, position) or _box_end(stream, position)
+        if not end:
+            position += 1
+            continue
+        end = _tail_end(stream, end)
+        yield from spans(stream[position:end], "ADDRESS", 0.75, "a street address")
+        position = end
+
+
+def _street_end(stream: Sequence[Token], start: int) -> int:
+    """Past the last token of "number, up to four words, kind of street"; 0 if there is none."""
+    token = stream[start]
+    if not token.number or len(token.digits) > 6 or is_measured(stream, start, start + 1):
+        return 0
+    first = start + 1
+    while first < len(stream) and first - start < 6 and stream[first].number:
+        first += 1
+    for end in range(first, min(first + MAX_STREET_WORDS + 1, len(stream))):
+        word = stream[end]
+        if word.fold in words("streets") and end > first:
+            named = any(t.capital or t.fold in words("sides") or t.number for t in stream[first:end])
+            return end + 1 if named or word.fold in ("street", "avenue", "road", "lane", "drive", "boulevard") else 0
+        if word.fold in words("never_in_street") or (stream[end].stop and end > first):
+            return 0
+    return 0
+
+
+def _box_end(stream: Sequence[Token], start: int) -> int:
+    for size in (1, 2, 3, 4):
+        said = " ".join(token.fold for token in stream[start : start + size])
+        if _BOX.fullmatch(said) and start + size < len(stream) and stream[start + size].number:
+            return start + size + 1
+    return 0
+
+
+def _tail_end(stream: Sequence[Token], end: int) -> int:
+    last = end
+    for position in range(end, min(end + MAX_TAIL, len(stream))):
+        token = stream[position]
+        part = (
+            token.fold in words("units")
+            or token.fold in words("states")
+            or token.fold in words("sides")
+            or token.fold in words("streets")
+        )
+        named = token.capital and not token.opens and not lexicon().is_common(token.fold)
+        if part or named or (token.number and not is_measured(stream, position, position + 1)) or token.letters:
+            last = position + 1
+        elif token.fold not in (
+            "in",
+            "and",
+            "um",
+            "uh",
+            "the",
+            "it's",
+            "that's",
+            "zip",
+            "code",
+            "is",
+            "of",
+            "-",
+            "comma",
+        ):
+            break
+    return last

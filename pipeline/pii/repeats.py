@@ -1,0 +1,104 @@
+"""A value that was found once is found wherever it is said again, on either channel.
+
+Takes: the talk and what was found. Gives: more spans. Numbers match by their digits, in part from four digits on;
+names and words match folded, with a small edit distance or by sound; everyday words only as they were said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.lines import spans, streams
+from pipeline.pii.names import is_known
+from pipeline.pii.numbers import runs
+from pipeline.pii.quantity import is_year
+from pipeline.pii.sound import close, sound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.dialogue import Talk
+    from pipeline.pii.lines import Token
+    from pipeline.types import PiiSpan
+
+MIN_DIGITS = 4
+MODELLED = "recognised"
+"""How a reason begins that rests on the model alone: of such findings, only widespread names are looked for again."""
+MIN_LETTERS = 4
+_WORDY = frozenset(("PERSON", "PASSWORD", "SECURITY_ANSWER", "USERNAME", "ADDRESS", "EMAIL_ADDRESS"))
+_FUZZY = frozenset(("PERSON", "SECURITY_ANSWER", "PASSWORD"))
+
+
+def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+    """Spans of what was found and is said elsewhere; those that were given may come out again."""
+    values: dict[str, str] = {}
+    said: dict[str, str] = {}
+    for span in found:
+        tokens = _tokens(call, span)
+        digits = "".join(token.digits for token in tokens)
+        if len(digits) >= MIN_DIGITS:
+            values.setdefault(digits, span.entity_type)
+        if span.entity_type in _WORDY:
+            for token in tokens:
+                if _repeatable(token) and (is_known(token) or not span.reason.startswith(MODELLED)):
+                    said.setdefault(token.fold.removesuffix("'s"), span.entity_type)
+    yield from _numbers(call, values)
+    yield from _words(call, said)
+
+
+def _tokens(call: Talk, span: PiiSpan) -> list[Token]:
+    return [token for token in call.turns[span.turn].tokens if token.words.overlaps(span.words)]
+
+
+def _repeatable(token: Token) -> bool:
+    word = token.fold.removesuffix("'s")
+    if (
+        token.number
+        or len(word) < 3
+        or not word.replace("-", "").replace("'", "").isalpha()
+        or word in words("mail_common")
+    ):
+        return False
+    if word in words("months") or word in words("states"):
+        return False
+    return not lexicon().is_common(word) or is_known(token)
+
+
+def _numbers(call: Talk, values: dict[str, str]) -> Iterator[PiiSpan]:
+    if not values:
+        return
+    for stream in streams(call.lines):
+        for run in runs(stream):
+            digits = run.digits
+            if len(digits) < MIN_DIGITS or run.measured or (is_year(digits) and run.quantity):
+                continue
+            kind = next((kind for value, kind in values.items() if _shares(digits, value)), None)
+            if kind is not None:
+                yield from spans(run.tokens, kind, 0.8, "digits of a value found elsewhere")
+
+
+def _shares(digits: str, value: str) -> bool:
+    if digits in value or value in digits:
+        return True
+    if len(digits) < MIN_DIGITS + 2 or len(value) < MIN_DIGITS + 2:
+        return False
+    return any(digits[at : at + MIN_DIGITS] in value for at in range(len(digits) - MIN_DIGITS + 1))
+
+
+def _words(call: Talk, said: dict[str, str]) -> Iterator[PiiSpan]:
+    by_sound: dict[str, list[str]] = {}
+    for word, kind in said.items():
+        if kind in _FUZZY and len(word) >= MIN_LETTERS:
+            by_sound.setdefault(sound(word)[:1], []).append(word)
+    for token in call.tokens:
+        word = token.fold.removesuffix("'s")
+        if token.number or len(word) < 3:
+            continue
+        if word in said:
+            if token.capital or not lexicon().is_common(word):
+                yield from spans((token,), said[word], 0.8, "a word of a value found elsewhere")
+        elif len(word) >= MIN_LETTERS and not lexicon().is_common(word):
+            near = next((name for name in by_sound.get(sound(word)[:1], ()) if close(word, name)), None)
+            if near is not None:
+                yield from spans((token,), said[near], 0.6, "sounds like a name found elsewhere")
