@@ -1,0 +1,319 @@
+"""Consent: what was said and what the law asks give one verdict, and doubt never makes it more permissive."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import shipped_configs
+from pipeline.consent import ANSWER_WITHIN_S, decide, signals, strictest
+from pipeline.consent_policy import load_consent_policy
+from pipeline.metadata import CallMetadata, ConsentMetadata
+from pipeline.types import Channel, ConsentDecision, Evidence, EvidenceKind, Turn, Verdict
+from tests.factories import dialogue, span, turn
+
+HERE = Path(__file__).parent
+GOLDEN = json.loads((HERE / "golden" / "consent.json").read_text())
+REAL = json.loads((HERE / "data" / "recording_announcements.json").read_text())
+POLICY = load_consent_policy(shipped_configs() / "consent.toml")
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+AGENT, CUSTOMER, MIXED = Channel.AGENT, Channel.CUSTOMER, Channel.MIXED
+NOTICE = "this call may be monitored or recorded for quality and training purposes"
+HELP = "I need help with my order"
+PLACES = [*POLICY.rules, "US-TX", "DE", "CA-ON", "FR", "XX"]
+
+
+def decision(
+    turns: tuple[Turn, ...], places: tuple[str, ...] = (), metadata: CallMetadata | None = None, language: str = "en"
+) -> ConsentDecision:
+    """The decision about a call."""
+    evidence = signals(turns, metadata or CallMetadata(), POLICY, language)
+    return decide(evidence, turns, places, POLICY, NOW)
+
+
+def kinds(text: str, channel: Channel = AGENT, language: str = "en") -> set[EvidenceKind]:
+    """What kinds of evidence one turn holds."""
+    return {each.kind for each in signals([turn(text, 0.0, channel)], CallMetadata(), POLICY, language)}
+
+
+def answer(reply: str, question: str = "is it okay if I record this call", language: str = "en") -> set[str]:
+    """Rules of the answers found in a question with its reply."""
+    turns = dialogue((AGENT, question), (CUSTOMER, reply))
+    found = signals(turns, CallMetadata(), POLICY, language)
+    return {each.rule for each in found if each.kind is EvidenceKind.ANSWER}
+
+
+@pytest.mark.parametrize("case", GOLDEN["verdicts"], ids=lambda case: case["name"])
+def test_golden_verdicts(case: dict[str, Any]) -> None:
+    """Each evidence in each place has the verdict, the lawfulness and the outcome on file."""
+    turns = dialogue(*((Channel(channel), text) for channel, text in case["turns"]))
+    notice = ConsentMetadata(recording_notice=case["metadata_notice"])
+    for place, expected in case["by_place"].items():
+        found = decision(turns, (place,), CallMetadata(consent=notice))
+        assert [found.verdict.value, found.lawful, POLICY.outcome_of(found)] == expected, place
+
+
+@pytest.mark.parametrize("text", REAL["announcements"])
+def test_real_announcements_are_notices(text: str) -> None:
+    """Sentences with which real operators announce a recording are notices."""
+    assert EvidenceKind.NOTICE in kinds(text)
+
+
+@pytest.mark.parametrize("text", REAL["other_uses_of_recorded"])
+def test_real_sentences_that_record_something_else_are_none(text: str) -> None:
+    """Sentences of real calls in which sales, losses or wins are recorded are no notice."""
+    assert EvidenceKind.NOTICE not in kinds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        NOTICE,
+        "Thank you for calling, this call is being recorded for quality and training.",
+        "Just so you know you are on a recorded line.",
+        "Hi, this is the billing team on a recorded line, how can I help?",
+        "Calls are recorded for training purposes.",
+        "I should tell you that we are recording this call.",
+        "We record all calls.",
+        "I'm recording this call for training.",
+        "Your call will be recorded.",
+        "This conversation is being recorded, by continuing you agree.",
+    ],
+)
+def test_notices(text: str) -> None:
+    """What contact centres say to announce a recording is a notice."""
+    assert EvidenceKind.NOTICE in kinds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your payment was recorded on the fifth.",
+        "Please record your message after the tone.",
+        "I see a record of the order here.",
+        "We have no record of that.",
+        "The balance is recorded for the month.",
+        "The transaction was recorded and posted.",
+        "I bought a record player.",
+        "I broke my personal record.",
+        "Could you call me back, I have recorded a greeting.",
+        "I'll stop the recording now.",
+        "Is it okay if I record this call?",
+        "May we record this conversation?",
+        "Do you consent to this call being recorded?",
+        "Would you mind if we record the call?",
+    ],
+)
+def test_hard_negatives_are_no_notice(text: str) -> None:
+    """Other things that are recorded, a recording that ends, or the question whether one may be made are no notice."""
+    assert EvidenceKind.NOTICE not in kinds(text)
+
+
+@pytest.mark.parametrize(
+    "reply", ["Sure.", "Yes, go ahead.", "That's fine.", "Um, okay.", "I don't mind.", "No problem."]
+)
+def test_express_yes(reply: str) -> None:
+    """A yes to the question whether the call may be recorded is one."""
+    assert answer(reply) == {"answer:yes"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["No.", "No thanks.", "I'd rather you didn't.", "Please don't.", "I'm not comfortable with that.", "Uh, no."],
+)
+def test_express_no(reply: str) -> None:
+    """A no is one, however polite."""
+    assert answer(reply) == {"answer:no"}
+
+
+@pytest.mark.parametrize("reply", ["Sorry what did you say", "My order has not arrived", "Who is this"])
+def test_something_else_is_no_answer(reply: str) -> None:
+    """A reply that is neither yes nor no is no consent."""
+    assert answer(reply) == set()
+
+
+@pytest.mark.parametrize(
+    "question", ["is that okay with you", "would you like a refund", "do you have your card ready", "are you alright"]
+)
+def test_a_yes_to_another_question_is_no_consent(question: str) -> None:
+    """A yes counts only when the question was about recording."""
+    assert answer("Yes.", question) == set()
+
+
+def test_a_question_may_follow_its_notice() -> None:
+    """``Is that okay`` right after a notice is about the recording."""
+    turns = dialogue((AGENT, NOTICE), (AGENT, "is that okay with you"), (CUSTOMER, "yes it is"))
+    assert decision(turns, ("DE",)).verdict is Verdict.GRANTED
+
+
+def test_an_answer_comes_soon() -> None:
+    """A yes long after the question answers something else."""
+    asked = turn("do I have your permission to record this call", 0.0, AGENT)
+    for wait_s, verdict in ((ANSWER_WITHIN_S - 1, Verdict.GRANTED), (ANSWER_WITHIN_S + 1, Verdict.UNKNOWN)):
+        turns = (asked, turn("yes", asked.span.end_s + wait_s, CUSTOMER))
+        assert decision(turns, ("DE",)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Please stop recording.",
+        "Can you turn off the recording?",
+        "I don't want to be recorded.",
+        "I do not want this call on tape.",
+        "Don't record this.",
+        "Take this off the record.",
+        "I withdraw my consent.",
+    ],
+)
+def test_objections(text: str) -> None:
+    """A caller who objects in mid-call has withdrawn, whatever was granted before, and no place keeps such a call."""
+    turns = dialogue((AGENT, "may I record this call"), (CUSTOMER, "yes sure"), (CUSTOMER, text))
+    for place in PLACES:
+        found = decision(turns, (place,))
+        assert (found.verdict, found.lawful) == (Verdict.WITHDRAWN, False)
+
+
+def test_the_agent_does_not_object() -> None:
+    """An agent who repeats how to object withdraws nothing."""
+    turns = dialogue((AGENT, NOTICE), (AGENT, "if you don't want to be recorded please tell me"), (CUSTOMER, HELP))
+    assert decision(turns, ("US-CA",)).verdict is Verdict.IMPLIED
+
+
+def test_evidence_says_when_and_where() -> None:
+    """Evidence carries the channel and the span of the words that it rests on."""
+    turns = dialogue((AGENT, f"good morning {NOTICE}"), (AGENT, "is that okay"), (CUSTOMER, "yes it is"))
+    notice, reply = decision(turns, ("DE",)).evidence
+    assert (notice.kind, notice.channel, reply.kind, reply.channel) == (
+        EvidenceKind.NOTICE, AGENT, EvidenceKind.ANSWER, CUSTOMER,
+    )  # fmt: skip
+    assert notice.span is not None
+    assert reply.span is not None
+    assert turns[0].words[2].span.start_s <= notice.span.start_s < notice.span.end_s <= turns[0].span.end_s
+    assert reply.span == turns[2].words[0].span
+
+
+def test_nobody_goes_on_before_the_notice_ends() -> None:
+    """A caller who spoke before the notice and hung up after it has not gone on."""
+    turns = dialogue((CUSTOMER, "hello"), (AGENT, NOTICE))
+    assert decision(turns, ("US-CA",)).verdict is Verdict.UNKNOWN
+    assert decision((*turns, turn("okay then", 60.0, CUSTOMER)), ("US-CA",)).verdict is Verdict.IMPLIED
+
+
+def test_a_notice_outside_the_recording() -> None:
+    """The platform's word for a notice counts, but not where the announcement must itself be recorded."""
+    metadata = CallMetadata(consent=ConsentMetadata(recording_notice="ivr", notice_version="2026-03"))
+    turns = dialogue((CUSTOMER, HELP))
+    assert decision(turns, ("US-CA",), metadata).lawful
+    assert decision(turns, ("US-WA",), metadata).verdict is Verdict.UNKNOWN
+    assert decision(turns, ("US-CA",), metadata).evidence[0].rule == "notice:ivr:2026-03"
+
+
+def test_a_metadata_none_is_no_notice() -> None:
+    """A platform that says that nobody gave a notice gives no evidence of one."""
+    metadata = CallMetadata(consent=ConsentMetadata(recording_notice="none"))
+    assert decision(dialogue((CUSTOMER, HELP)), ("US-CA",), metadata).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        (("US-TX", "US-CA"), "US-CA"),
+        (("US-CA", "US-TX"), "US-CA"),
+        (("US-CA", "DE"), "DE"),
+        (("US-CA", "US-WA"), "US-WA"),
+        (("US-TX", "XX"), "XX"),
+        ((), "unknown"),
+    ],
+)
+def test_the_strictest_place_wins(places: tuple[str, ...], expected: str) -> None:
+    """Of both ends of the line the stricter rule applies, in any order; a place that is not known is strict."""
+    assert strictest(places, POLICY)[0] == expected
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(PLACES), min_size=1, max_size=3), st.sampled_from(PLACES))
+def test_another_place_never_makes_it_lawful(places: list[str], more: str) -> None:
+    """With one more jurisdiction a call that was unlawful stays so."""
+    turns = dialogue((AGENT, NOTICE), (CUSTOMER, HELP))
+    if not decision(turns, tuple(places)).lawful:
+        assert not decision(turns, (*places, more)).lawful
+
+
+EVIDENCE = st.lists(
+    st.sampled_from(
+        [
+            Evidence(EvidenceKind.NOTICE, "notice:spoken", AGENT, span(0.0, 2.0)),
+            Evidence(EvidenceKind.ANSWER, "answer:yes", CUSTOMER, span(3.0, 3.5)),
+            Evidence(EvidenceKind.ANSWER, "answer:no", CUSTOMER, span(4.0, 4.5)),
+            Evidence(EvidenceKind.METADATA, "notice:ivr:1"),
+        ]
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=100)
+@given(EVIDENCE, st.lists(st.sampled_from(PLACES), max_size=2), st.integers(0, 4))
+def test_an_objection_never_makes_it_more_permissive(evidence: list[Evidence], places: list[str], at: int) -> None:
+    """Whatever else is known, an objection means withdrawn, unlawful, discarded."""
+    turns = dialogue((AGENT, NOTICE), (CUSTOMER, HELP))
+    objection = Evidence(EvidenceKind.OBJECTION, "objection:spoken", CUSTOMER, span(9.0, 9.5))
+    found = decide([*evidence[:at], objection, *evidence[at:]], turns, places, POLICY, NOW)
+    assert (found.verdict, found.lawful, POLICY.outcome_of(found)) == (Verdict.WITHDRAWN, False, "discard")
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([AGENT, CUSTOMER]), st.sampled_from([NOTICE, HELP, "may I record this", "yes", "no"])
+        ),
+        max_size=6,
+    ),
+    st.integers(0, 6),
+)
+def test_a_spoken_objection_anywhere_withdraws(lines: list[tuple[Channel, str]], at: int) -> None:
+    """A caller's objection is heard at any place in a call."""
+    turns = dialogue(*lines[:at], (CUSTOMER, "please stop recording"), *lines[at:])
+    assert decision(turns, ("US-TX",)).verdict is Verdict.WITHDRAWN
+
+
+def test_spanish() -> None:
+    """Notices, answers and objections are known in Spanish."""
+    assert EvidenceKind.NOTICE in kinds("Esta llamada puede ser grabada por motivos de calidad.", AGENT, "es")
+    question = "tenemos su consentimiento para grabar"
+    assert answer("Sí, doy mi consentimiento.", question, "es") == {"answer:yes"}
+    assert answer("Prefiero que no.", question, "es") == {"answer:no"}
+    assert EvidenceKind.OBJECTION in kinds("Por favor deje de grabar.", CUSTOMER, "es")
+
+
+def test_a_language_without_phrases_has_no_spoken_evidence() -> None:
+    """In a language that the policy does not know nothing is taken for consent."""
+    turns = dialogue((AGENT, NOTICE), (CUSTOMER, HELP))
+    assert decision(turns, ("US-CA",), language="fi").verdict is Verdict.UNKNOWN
+
+
+def test_a_mixed_channel() -> None:
+    """On one channel the diarizer's speakers answer each other, and an objection by any of them counts."""
+    turns = (
+        turn("is it okay if I record this call", 0.0, MIXED, "SPEAKER_00"),
+        turn("yes it is", 5.0, MIXED, "SPEAKER_01"),
+    )
+    assert decision(turns, ("DE",)).verdict is Verdict.GRANTED
+    objected = (*turns, turn("please stop recording", 8.0, MIXED, "SPEAKER_01"))
+    assert decision(objected, ("DE",)).verdict is Verdict.WITHDRAWN
+
+
+def test_the_decision_says_why() -> None:
+    """Rule, source, policy version and time are in every decision, and not one word of the call."""
+    found = decision(dialogue((AGENT, NOTICE), (CUSTOMER, "my name is Quackenbush")), ("US-CA",))
+    assert (found.rule, found.policy_version, found.decided_at) == ("US-CA all-party", POLICY.version, NOW)
+    assert POLICY.rules["US-CA"].source in found.reason
+    assert "Quackenbush" not in repr(found)
