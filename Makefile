@@ -28,8 +28,8 @@ fmt: .venv/installed ## format, and fix what can be fixed safely
 bench: setup ## speed and memory on this machine
 	@$(BIN)/python -m benchmarks.speed
 
-bench-accuracy: setup ## what is still audible and readable after redaction
-	@$(BIN)/python -m benchmarks.accuracy
+bench-accuracy: setup .venv/bench ## what is still audible and readable after redaction, beside the stock chain (hours)
+	@$(BIN)/python -m benchmarks.accuracy --stock --json demo-out/accuracy.json --html demo-out/accuracy.html
 
 bench-diarization: setup ## who speaks: speed against error
 	@$(BIN)/python -m benchmarks.diarization
@@ -46,6 +46,9 @@ clean: ## remove what was made here, but for the environment
 
 .venv/installed: .venv/locked pyproject.toml
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation -e . && touch $@
+
+.venv/bench: .venv/installed
+	@$(BIN)/pip install -qq kokoro-onnx==0.6.1 && touch $@
 
 .venv/weights: .venv/installed models/registry.toml
 	@$(BIN)/callseal models fetch --all && touch $@

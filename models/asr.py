@@ -156,16 +156,22 @@ def _compression(text: str) -> float:
 
 
 def _words(aligned: list[dict[str, Any]]) -> tuple[Word, ...]:
-    """Words with their punctuation; times in seconds from the start of the window."""
+    """Words with their punctuation; times in seconds from the start of the window.
+
+    A piece without a space before it, such as the ".99" of "149.99", belongs to the word before.
+    """
     from faster_whisper.transcribe import merge_punctuations
 
     merge_punctuations(aligned, _PREPENDED, _APPENDED)
-    return tuple(
-        Word(
-            each["word"].strip(),
-            TimeSpan(float(each["start"]), max(float(each["end"]), float(each["start"]))),
-            float(each["probability"]),
-        )
-        for each in aligned
-        if each["word"].strip()
-    )
+    words: list[Word] = []
+    for each in aligned:
+        start_s, text = float(each["start"]), each["word"].strip()
+        if not text:
+            continue
+        word = Word(text, TimeSpan(start_s, max(float(each["end"]), start_s)), float(each["probability"]))
+        if words and not each["word"].startswith(" "):
+            before = words.pop()
+            span = TimeSpan(before.span.start_s, max(before.span.end_s, word.span.end_s))
+            word = Word(before.text + word.text, span, min(before.probability, word.probability))
+        words.append(word)
+    return tuple(words)

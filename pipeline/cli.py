@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from pipeline.cli_models import app as models_app
 from pipeline.cli_text import call_lines, doctor_lines, erasure_lines
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Redacts, seals and erases recorded telephone calls, and proves it.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -46,20 +46,21 @@ CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 
 
 def main() -> NoReturn:
-    """Run the command; every error that callseal raises on purpose becomes one line and its exit code."""
+    """Run the command; whatever goes wrong becomes one line and an exit code."""
     _quiet_libraries()
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except CallsealError as exc:
-        sys.exit(_report(exc))
-    except typer.Exit as exc:
-        sys.exit(exc.exit_code)
+        code = _report(exc)
     except typer.Abort:
-        sys.exit(1)
-    except click.ClickException as exc:
-        exc.show()
-        sys.exit(UsageError.exit_code)
-    sys.exit(0)
+        code = 1
+    except TyperException as exc:
+        code = _report(UsageError(" ".join(exc.format_message().split())))
+    except Exception as exc:  # noqa: BLE001 -- the last place where a message that quotes a call can be kept back
+        code = _report(_unforeseen(exc))
+    sys.exit(code or 0)
 
 
 @app.command("process")
@@ -254,6 +255,18 @@ def _report(exc: CallsealError) -> int:
         print(json.dumps({**quarantined, "error": error(exc)}))  # noqa: T201
     print(f"callseal: {exc}", file=sys.stderr)  # noqa: T201
     return exc.exit_code
+
+
+def _unforeseen(exc: Exception) -> CallsealError:
+    """An error that nobody raised on purpose: where it happened, without its message, which may quote the call."""
+    code = Path(__file__).parents[1]
+    places = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(exc.__traceback__)]
+    ours = [
+        f"{file.relative_to(code)}:{line}"
+        for file, line in places
+        if any(file.is_relative_to(code / package) for package in ("pipeline", "models"))
+    ]
+    return CallsealError(f"internal error: {type(exc).__name__} at {ours[-1]}")
 
 
 def _quiet_libraries() -> None:

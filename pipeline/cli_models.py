@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from models.sources import Progress
 
-app = typer.Typer(help="Weights of the learned models: fetch, list, verify.", no_args_is_help=True)
+app = typer.Typer(help="Weights of the learned models: fetch, list, verify.")
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models, as the list calls them.")]
 Cache = Annotated[
     Path | None,
     typer.Option("--models-dir", help="Where weights are kept; else as the settings say.", metavar="DIR"),
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="As for every command; weights are kept elsewhere.", metavar="DIR")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Everything = Annotated[bool, typer.Option("--all", help="With what the tests use.")]
@@ -37,12 +40,13 @@ def fetch_command(
     everything: Everything = False,
     local: Local = None,
     cache: Cache = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Download and verify weights; without a name, those that the default settings use."""
     from models import fetch
 
-    folder = _folder(cache)
+    folder = _folder(cache, data_dir)
     wanted = names or fetch.names(("default", "tests") if everything else ("default",))
     done = {}
     for name in wanted:
@@ -55,11 +59,11 @@ def fetch_command(
 
 
 @app.command("list")
-def list_command(*, cache: Cache = None, as_json: AsJson = False) -> None:
+def list_command(*, cache: Cache = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show every known model, its licence, its size and whether it is here."""
     from models import fetch
 
-    entries = fetch.listing(_folder(cache))
+    entries = fetch.listing(_folder(cache, data_dir))
     if as_json:
         keys = ("name", "purpose", "tier", "licence", "origin")
         rows = [
@@ -75,13 +79,15 @@ def list_command(*, cache: Cache = None, as_json: AsJson = False) -> None:
 
 
 @app.command("verify")
-def verify_command(names: Names = None, *, cache: Cache = None, as_json: AsJson = False) -> None:
+def verify_command(
+    names: Names = None, *, cache: Cache = None, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Hash the weights that are here and compare with the registry; exit code 6 if any file is not what it must be."""
     from models import fetch
     from pipeline.errors import VerificationFailed
 
     with _bar("verify") as progress:
-        results = fetch.verify(_folder(cache), names or (), progress=progress)
+        results = fetch.verify(_folder(cache, data_dir), names or (), progress=progress)
     if as_json:
         rows = [{"name": result.name, "ok": result.ok, "damaged": result.damaged} for result in results]
         typer.echo(json.dumps({"models": rows}))
@@ -93,10 +99,10 @@ def verify_command(names: Names = None, *, cache: Cache = None, as_json: AsJson 
         raise VerificationFailed(f"damaged weights: fetch them again with callseal models fetch {' '.join(damaged)}")
 
 
-def _folder(given: Path | None) -> Path:
+def _folder(given: Path | None, data_dir: Path | None) -> Path:
     from pipeline.config import load_settings
 
-    return given or load_settings().models_dir
+    return given or load_settings(data_dir).models_dir
 
 
 @contextmanager

@@ -7,6 +7,7 @@ times are off by up to 0.4 s (docs/redaction.md). :func:`apply_to_audio` and :fu
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -120,13 +121,18 @@ class _Fills:
     """Tone, noise or silence for any stretch of the recording, the same wherever a block happens to begin."""
 
     def __init__(self, fmt: AudioFormat, rule: AudioRule) -> None:
-        rate = fmt.rate_hz
-        peak = 10 ** (rule.tone_dbfs / 20)
+        with warnings.catch_warnings():
+            # It looks for ffmpeg, which nothing here needs, and imports a module that Python is about to drop.
+            warnings.simplefilter("ignore")
+            from pydub.generators import Sine
+
+        rate, second_ms = fmt.rate_hz, 1000
+        tone = Sine(round(rule.tone_hz), sample_rate=rate, bit_depth=16).to_audio_segment(second_ms, rule.tone_dbfs)
         noise = np.random.default_rng(_NOISE_SEED).standard_normal(rate)
         self._second = {
             Action.SILENCE: np.zeros(rate),
-            Action.TONE: _sine(round(rule.tone_hz), rate) * peak,
-            Action.NOISE: np.clip(noise * peak / 3, -1, 1),
+            Action.TONE: np.array(tone.get_array_of_samples(), dtype=np.float64)[:rate] / 32768.0,
+            Action.NOISE: np.clip(noise * 10 ** (rule.tone_dbfs / 20) / 3, -1, 1),
         }
 
     def fill(self, action: Action, first: int, end: int, dtype: np.dtype[Any]) -> Samples:
@@ -138,12 +144,6 @@ class _Fills:
         if np.issubdtype(dtype, np.integer):
             return np.round(wave * np.iinfo(dtype).max).astype(dtype)
         return wave.astype(dtype)
-
-
-def _sine(hertz: int, rate_hz: int) -> Samples:
-    """One second, a whole number of periods, at full scale; (time,) float64."""
-    wave: Samples = np.sin(2 * np.pi * hertz * np.arange(rate_hz) / rate_hz)
-    return wave
 
 
 def _core(turns: Sequence[Turn], found: PiiSpan) -> TimeSpan:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import audio, ingest, summary
+from pipeline import audio, encode, ingest, summary
 from pipeline.consent import decide, signals
 from pipeline.db import CallRecord
 from pipeline.errors import BadAudio, BadInput, BadMetadata
@@ -125,6 +125,7 @@ def _understand(
     """Hear the call, find what must go, judge the consent; changes nothing."""
     metadata = delivery.metadata
     fmt = audio.probe(intake.recording)
+    encode.suffix(fmt)  # a codec that cannot be written is refused before anything is done for it
     channels = _channels(delivery, fmt, rooms)
     with watch.stage("transcribe"):
         blocks = watch.time_of("decode", audio.decode_speech(intake.recording, rooms.audio.max_duration_s))

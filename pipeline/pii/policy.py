@@ -39,7 +39,6 @@ class AudioRule(_Strict):
     overrun_s: float = Field(default=0.2, ge=0.0, le=1.0)
     unworded_s: float = Field(default=0.35, ge=0.1, le=5.0)
     merge_gap_s: float = Field(default=1.0, ge=0.0, le=10.0)
-    fade_s: float = Field(default=0.010, ge=0.0, le=0.1)
     tone_hz: float = Field(default=1000.0, gt=0.0, lt=4000.0)
     tone_dbfs: float = Field(default=-26.0, ge=-90.0, le=0.0)
 
