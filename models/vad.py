@@ -35,7 +35,8 @@ class PyannoteVad:
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
-        os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # read when pyannote is imported
+        # Read when pyannote, and with it ONNX Runtime, is imported.
+        os.environ["PYANNOTE_METRICS_ENABLED"], os.environ["ORT_DISABLE_TELEMETRY"] = "0", "1"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from pyannote.audio import Model

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from typer.exceptions import TyperException
 
 from pipeline.cli_models import app as models_app
 from pipeline.cli_text import call_lines, doctor_lines, erasure_lines
-from pipeline.errors import BadInput, CallsealError, UsageError
+from pipeline.errors import BadInput, CallsealError, Temporary, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,10 +78,14 @@ def process_command(
     settings = _settings(data_dir, config)
     from pipeline.build import build
     from pipeline.run import process
+    from pipeline.sweep import GRACE, sweep
 
+    rooms = build(settings)
     with _stages(quiet=as_json) as observe:
-        outcome = process(delivery, build(settings), datetime.now(UTC), observe)
+        outcome = process(delivery, rooms, datetime.now(UTC), observe)
     _print(outcome.summary, call_lines, as_json=as_json)
+    with suppress(Temporary):  # the call is done, whatever becomes of what others left
+        sweep(rooms.archive, rooms.records, datetime.now(UTC) - GRACE)
 
 
 @app.command("show")
@@ -271,8 +275,10 @@ def _unforeseen(exc: Exception) -> CallsealError:
 
 def _quiet_libraries() -> None:
     """No telemetry, no hub, and no library writes what it likes to the terminal."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if sys.argv[1:2] != ["models"]:  # the only command that may fetch
+        os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime, which pyannote imports
     logging.lastResort = None
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

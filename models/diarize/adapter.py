@@ -183,7 +183,7 @@ def clustered(voices: NDArray[np.float32], options: DiarizeOptions) -> NDArray[n
 def _import_pyannote() -> tuple[Any, Any]:
     """Pyannote's ``Model`` and ``Powerset``, with its telemetry off."""
     # pyannote.audio sends call durations to a collector unless this is set before it is first imported.
-    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    os.environ["PYANNOTE_METRICS_ENABLED"], os.environ["ORT_DISABLE_TELEMETRY"] = "0", "1"
     with warnings.catch_warnings():
         # It warns that it cannot decode files itself; it is only ever given samples here.
         warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly", category=UserWarning)
