@@ -13,7 +13,7 @@ from pipeline import retain
 from pipeline.archive import Archive
 from pipeline.consent_policy import load_consent_policy
 from pipeline.db import Records
-from pipeline.errors import StoreUnavailable
+from pipeline.errors import CannotOpen, StoreUnavailable
 from pipeline.keys import KeyFile
 from pipeline.pii import load_policy
 from pipeline.run import Rooms
@@ -107,12 +107,20 @@ def custody(settings: Settings) -> Custody:
     """Store, records and root key, made where they do not exist yet.
 
     Raises:
-        CannotOpen, UsageError: the key file is damaged or readable by others.
+        CannotOpen: the key file is damaged, or missing or another one than the callers' keys were made under.
+        UsageError: the key file is readable by others.
         StoreUnavailable: the data folder cannot be written.
     """
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as exc:
         raise StoreUnavailable(f"the data folder cannot be made: {exc.strerror}") from exc
+    records = Records.open(settings.database_url)
+    used = records.root_key_ids()
+    if used and not settings.key_file.exists():
+        raise CannotOpen("the key file is missing, and callers' keys were made under one: put it back")
     root = KeyFile.load_or_create(settings.key_file)
-    return Custody(Archive(LocalStore(settings.store_folder)), Records.open(settings.database_url), root)
+    # Under another key every caller has another name, so that an erasure would find nothing and say so.
+    if used - {root.key_id}:
+        raise CannotOpen("callers' keys were made under another key file than this one")
+    return Custody(Archive(LocalStore(settings.store_folder)), records, root)

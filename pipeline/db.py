@@ -130,6 +130,11 @@ class Records:
             key = _subject_key(connection, subject_id)
         return key if key is not None and key.wrapped_key else None
 
+    def root_key_ids(self) -> frozenset[str]:
+        """Ids of the root keys that the subjects' keys are wrapped under."""
+        with reading(self.engine) as connection:
+            return frozenset(connection.execute(sa.select(schema.subjects.c.root_key_id).distinct()).scalars())
+
     def subject_key_ids(self, subject_id: str) -> tuple[str, ...]:
         """Ids of the keys, live or shredded, that the subject's objects were sealed under."""
         with reading(self.engine) as connection:

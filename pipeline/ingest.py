@@ -29,12 +29,12 @@ class Delivery:
     """A finished call as it arrives.
 
     Args:
-        files: one recording, or one mono recording per leg.
+        files: one recording, or one mono recording per leg; their names may be those of people.
         legs: who is heard on each file, where there is one per leg; else empty.
         metadata: what the platform says about the call.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = field(repr=False)
     legs: tuple[Channel, ...]
     metadata: CallMetadata
 

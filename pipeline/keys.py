@@ -32,7 +32,7 @@ from tink import (
     streaming_aead,
 )
 
-from pipeline.errors import CannotOpen, UsageError
+from pipeline.errors import CannotOpen, StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,7 +167,8 @@ class KeyFile:
         """Makes a new key file (0600, in a folder made 0700) that appears complete or not at all.
 
         Raises:
-            UsageError: a file of that name exists (it is left as it is), or the folder cannot be written.
+            UsageError: a file of that name exists (it is left as it is).
+            StoreUnavailable: the file cannot be written.
         """
         content = {
             "format": _FORMAT,
@@ -181,7 +182,7 @@ class KeyFile:
         except FileExistsError as exc:
             raise UsageError(f"the key file {path.name} exists already and is never overwritten") from exc
         except OSError as exc:
-            raise UsageError(f"the key file {path.name} cannot be written: {exc.strerror}") from exc
+            raise StoreUnavailable(f"the key file {path.name} cannot be written: {exc.strerror}") from exc
         return cls.load(path)
 
     @classmethod

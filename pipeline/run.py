@@ -112,7 +112,7 @@ def process(
         draft = _understand(delivery, intake, record, rooms, now, watch)
         return Outcome(*publish(draft, subject, rooms, now, watch))
     except BadInput as exc:
-        if before is None:
+        if before is None or _was_refused(before):
             _quarantine(record, exc, rooms, now)
         raise
     finally:
@@ -167,13 +167,18 @@ def _done_before(call_id: str, source: Source, rooms: Rooms) -> Outcome | None:
         BadMetadata: the id belongs to another recording.
     """
     before = rooms.records.call(call_id)
-    if before is None or before.status is None:
+    if before is None or before.status is None or _was_refused(before):
         return None
     if before.source_sha256 != source.sha256:
         raise BadMetadata(f"call_id: {call_id} is held already, with another recording")
     if before.fingerprint == rooms.fingerprint and before.summary.get("artifacts"):
         return Outcome(before.status, before.summary, repeated=True)
     return None
+
+
+def _was_refused(before: CallRecord) -> bool:
+    """Whether nothing is held of the call but the reason it was refused for, so that it may come again, whole."""
+    return "error" in before.summary
 
 
 def _channels(delivery: Delivery, fmt: AudioFormat, rooms: Rooms) -> tuple[Channel, ...]:
