@@ -1,6 +1,6 @@
 """Voice activity by pyannote segmentation-3.0, fed block by block: implements ``pipeline.speech.Vad``.
 
-On telephone speech with line noise it misses a small part of what Silero does (benchmarks/README.md), and what is
+On telephone speech with line noise it misses a small part of what Silero does, and what is
 missed here is never transcribed, so never redacted.
 """
 

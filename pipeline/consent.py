@@ -8,7 +8,7 @@ whether the strictest rule that applies accepts it. Rules and phrases are data: 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pipeline.types import Channel, ConsentDecision, Evidence, EvidenceKind, TimeSpan, Verdict
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ANSWER_WITHIN_S = 12.0
 _NEEDS = {"one_party": 0, "notice": 1, "opt_in": 2}
-
-Need = Literal["one_party", "notice", "opt_in"]
 
 
 def signals(

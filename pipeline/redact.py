@@ -2,7 +2,7 @@
 
 :func:`plan` is pure. A span reaches from the speech onset before its first word to the speech offset after its last
 one and a collar beyond, but not past the neighbouring words by more than an overrun, because a recogniser's word
-times are off by up to 0.4 s (docs/redaction.md). :func:`apply_to_audio` and :func:`apply_to_turns` carry it out.
+times are off by up to 0.4 s. :func:`apply_to_audio` and :func:`apply_to_turns` carry it out.
 """
 
 from __future__ import annotations
