@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         return Path(self.keys.file) if self.keys.file else self.data_dir / "keys" / "root.json"
 
     @property
+    def signing_key_file(self) -> Path:
+        """The private key that signs certificates and checkpoints, beside the root key file."""
+        return self.key_file.with_name("signing.pem")
+
+    @property
     def store_folder(self) -> Path:
         """Folder of sealed objects."""
         return Path(self.store.folder) if self.store.folder else self.data_dir / "objects"

@@ -15,9 +15,7 @@ is a JSON list, so no two bindings can spell the same bytes.
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
@@ -32,14 +30,15 @@ from tink import (
     streaming_aead,
 )
 
-from pipeline.errors import CannotOpen, StoreUnavailable, UsageError
+from pipeline import private
+from pipeline.errors import CannotOpen, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMAT: Final = "callseal-key-file/1"
 _SUBJECT_ID_BYTES: Final = 20
-_FORBIDDEN_MODE: Final = 0o037  # group may read, for secrets mounted by an orchestrator; nobody else, and no writing
+_WHAT: Final = "key file"
 
 aead.register()
 prf.register()
@@ -176,13 +175,7 @@ class KeyFile:
             "wrapping": _new_keyset(aead.aead_key_templates.AES256_GCM),
             "naming": _new_keyset(prf.prf_key_templates.HMAC_SHA256),
         }
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _publish(path, json.dumps(content, indent=1).encode())
-        except FileExistsError as exc:
-            raise UsageError(f"the key file {path.name} exists already and is never overwritten") from exc
-        except OSError as exc:
-            raise StoreUnavailable(f"the key file {path.name} cannot be written: {exc.strerror}") from exc
+        private.create(path, json.dumps(content, indent=1).encode(), _WHAT)
         return cls.load(path)
 
     @classmethod
@@ -193,13 +186,7 @@ class KeyFile:
             UsageError: no such file, unreadable, or others may read it.
             CannotOpen: the file is not a key file or was damaged.
         """
-        try:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            raw = path.read_bytes()
-        except OSError as exc:
-            raise UsageError(f"the key file {path.name} cannot be read: {exc.strerror}") from exc
-        if mode & _FORBIDDEN_MODE:
-            raise UsageError(f"the key file {path.name} is open to other users (mode {mode:04o}): chmod 600 it")
+        raw = private.read(path, _WHAT)
         try:
             return cls._parse(raw)
         except (ValueError, KeyError, TypeError, tink.TinkError):
@@ -247,22 +234,3 @@ def _new_keyset(template: Any) -> Any:
 
 def _parse_keyset(content: Any) -> Any:
     return json_proto_keyset_format.parse(json.dumps(content), secret_key_access.TOKEN)
-
-
-def _publish(path: Path, content: bytes) -> None:
-    """Writes a file that is complete when it appears; a link, unlike a rename, refuses to replace another file."""
-    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
