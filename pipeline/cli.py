@@ -20,14 +20,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from pipeline.cli_common import AsJson, ConfigFile, DataDir, caller_number
+from pipeline.cli_common import print_result as _print
+from pipeline.cli_common import settings_of as _settings
+from pipeline.cli_hold import app as hold_app
 from pipeline.cli_models import app as models_app
 from pipeline.cli_text import call_lines, doctor_lines, erasure_lines
 from pipeline.errors import BadInput, CallsealError, Temporary, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from pipeline.config import Settings
+    from pipeline.doctor import Finding
     from pipeline.erase import ErasurePlan
     from pipeline.ingest import Delivery
     from pipeline.types import Channel
@@ -38,10 +43,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(hold_app, name="hold")
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Database, objects and key; CALLSEAL_DATA_DIR.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file; CALLSEAL_CONFIG.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 
 
@@ -133,11 +136,8 @@ def delete_command(
     settings = _settings(data_dir, config)
     from pipeline.build import custody
     from pipeline.erase import carry_out, plan_erasure
-    from pipeline.numbers import e164
 
-    number = e164(caller)
-    if number is None:
-        raise UsageError("a withheld number names nobody")
+    number = caller_number(caller)
     held = custody(settings)
     plan = plan_erasure(held.records, held.root.subject_id(number))
     if dry_run:
@@ -174,11 +174,26 @@ def doctor_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_js
         data_dir=settings.data_dir,
         key_file=settings.key_file,
     )
-    findings = check(wanted, lambda name: resolve(name, settings.models_dir), os.environ)
+    findings = check(wanted, lambda name: resolve(name, settings.models_dir), os.environ) + _duties(settings)
     healthy = all(each.ok for each in findings if each.needed)
     _print({"ok": healthy, "findings": [asdict(each) for each in findings]}, doctor_lines, as_json=as_json)
     if not healthy:
         raise typer.Exit(1)
+
+
+def _duties(settings: Settings) -> tuple[Finding, ...]:
+    """What people owe by the database, where there is one already."""
+    from pipeline.db import Records
+    from pipeline.doctor import Finding
+    from pipeline.duties import duties
+
+    if not settings.database_exists:
+        return ()
+    try:
+        records = Records.open(settings.database_url)
+        return duties(records.engine, datetime.now(UTC))
+    except CallsealError as exc:
+        return (Finding("records", ok=False, detail="cannot be read", hint=str(exc)),)
 
 
 def _delivery(audio: Path | None, legs: list[str], metadata: Path | None) -> Delivery:
@@ -204,12 +219,6 @@ def _leg(option: str) -> tuple[Channel, Path]:
     return Channel(name), Path(path)
 
 
-def _settings(data_dir: Path | None, config: Path | None) -> Settings:
-    from pipeline.config import load_settings
-
-    return load_settings(data_dir, config)
-
-
 def _confirm(plan: ErasurePlan) -> None:
     if not sys.stdin.isatty():
         raise UsageError("erasing needs a confirmation: add --yes, or --dry-run to look first")
@@ -228,14 +237,6 @@ def _plan(plan: ErasurePlan) -> dict[str, Any]:
         "size_bytes": plan.size_bytes,
         "resumed": plan.resumed,
     }
-
-
-def _print(value: Any, lines: Callable[[Any], Iterable[str]], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(value, ensure_ascii=False))  # noqa: T201
-    else:
-        for line in lines(value):
-            print(line)  # noqa: T201
 
 
 @contextmanager

@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.data_dir / 'callseal.db'}"
 
     @property
+    def database_exists(self) -> bool:
+        """Whether there are records already, as far as can be told without a connection."""
+        return not self.database_url.startswith("sqlite") or (self.data_dir / "callseal.db").is_file()
+
+    @property
     def key_file(self) -> Path:
         """The root key file."""
         return Path(self.keys.file) if self.keys.file else self.data_dir / "keys" / "root.json"

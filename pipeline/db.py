@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from pipeline import schema
 from pipeline.connect import connect, flush_history, reading, writing
 from pipeline.errors import NotFound, Refused, Temporary
+from pipeline.holds import held_in, refuse_restricted
 from pipeline.keys import OpenSubjectKey, SubjectKey, new_subject_key, open_subject_key
 from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
 
@@ -149,7 +150,8 @@ class Records:
         A finished record is left as it is until ``finish_call`` replaces it.
 
         Raises:
-            Refused: the caller was erased since the key was fetched.
+            Refused: the caller was erased since the key was fetched, restricts the use of their calls, or the call has
+                a result that is held.
             Temporary: the caller is being erased.
         """
         with writing(self.engine) as connection:
@@ -159,6 +161,8 @@ class Records:
                 connection.execute(schema.calls.insert().values(_call_values(call)))
             elif before.status is None:
                 connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
+            else:
+                _refuse_to_replace_held(connection, before)
             _note(connection, call.call_id, "begun", {"fingerprint": call.fingerprint}, call.received_at)
         return before if before is not None and before.status is not None else None
 
@@ -182,7 +186,8 @@ class Records:
         (its intake, kept in quarantine) may be passed again and stays.
 
         Raises:
-            Refused: the caller was erased meanwhile, or has another key by now; destroy the new objects.
+            Refused: the caller was erased meanwhile, has another key by now or restricts the use of their calls, or
+                what the call has is held; destroy the new objects.
             Temporary: the caller is being erased; likewise.
             VerificationFailed: the summary holds something that looks like content.
         """
@@ -193,6 +198,7 @@ class Records:
             if before is None:
                 raise Refused("the call is not held: its caller was erased while it was processed")
             old = _held(connection, schema.artifacts.c.call_id == call.call_id)
+            _refuse_to_replace_held(connection, before)
             connection.execute(schema.artifacts.delete().filter_by(call_id=call.call_id))
             connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
             _insert_artifacts(connection, call, artifacts)
@@ -341,6 +347,14 @@ def _live_key(connection: Connection, subject_id: str) -> SubjectKey | None:
     return key
 
 
+def _refuse_to_replace_held(connection: Connection, before: CallRecord) -> None:
+    """Raises Refused where a new result would destroy one that is held."""
+    held = held_in(connection, [before.call_id]) if before.status is not None else {}
+    if held and _held(connection, schema.artifacts.c.call_id == before.call_id):
+        hold_id = held[before.call_id][0].hold_id
+        raise Refused(f"call {before.call_id} is held by {hold_id}: its result stays as it is")
+
+
 def _add_key(connection: Connection, key: SubjectKey, now: datetime) -> SubjectKey:
     values = {"key_id": key.key_id, "root_key_id": key.root_key_id, "wrapped_key": key.wrapped_key, "created_at": now}
     connection.execute(schema.subjects.insert().values(subject_id=key.subject_id, **values))
@@ -351,6 +365,7 @@ def _live_key_id(connection: Connection, subject_id: str) -> str:
     key = _live_key(connection, subject_id)
     if key is None:
         raise Refused("the caller was erased while the call was processed")
+    refuse_restricted(connection, subject_id)
     return key.key_id
 
 

@@ -31,7 +31,7 @@ from pipeline.errors import VerificationFailed
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0001"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0002"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -159,4 +159,30 @@ erasures = Table(
     Column("requested_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime, nullable=True),
     Column("report", ContentFreeJson, nullable=False),
+)
+holds = Table(
+    "holds",
+    metadata,
+    Column("hold_id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("case_id", String(64), nullable=False),
+    Column("call_id", String(255), nullable=True),  # no foreign key: a hold may come before the call, and outlive it
+    Column("subject_id", String(64), nullable=True, index=True),
+    Column("from_at", UtcDateTime, nullable=True),
+    Column("to_at", UtcDateTime, nullable=True),
+    Column("author_id", String(128), nullable=False),
+    Column("reason", String(300), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("review_at", UtcDateTime, nullable=False),
+    Column("released_at", UtcDateTime, nullable=True, index=True),
+    Column("released_by_id", String(128), nullable=True),
+    Column("release_reason", String(300), nullable=True),
+)
+deferrals = Table(
+    "deferrals",
+    metadata,
+    Column("work", String(32), primary_key=True),
+    Column("target_id", String(64), primary_key=True),
+    Column("hold_id", String(64), ForeignKey("holds.hold_id"), primary_key=True, index=True),
+    Column("deferred_at", UtcDateTime, nullable=False),
 )

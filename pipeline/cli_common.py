@@ -1,0 +1,68 @@
+"""What the command groups share: the options that every command takes, settings, times, and how a result is printed."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pipeline.config import Settings
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Database, objects and key; CALLSEAL_DATA_DIR.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file; CALLSEAL_CONFIG.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+By = Annotated[str | None, typer.Option("--by", help="Who orders it; else this login.")]
+
+
+def settings_of(data_dir: Path | None, config: Path | None) -> Settings:
+    """The settings in force. Raises UsageError."""
+    from pipeline.config import load_settings
+
+    return load_settings(data_dir, config)
+
+
+def print_result(value: Any, lines: Callable[[Any], Iterable[str]], *, as_json: bool) -> None:
+    """One JSON object, or its lines of text, on stdout."""
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False))  # noqa: T201
+    else:
+        for line in lines(value):
+            print(line)  # noqa: T201
+
+
+def caller_number(spelled: str) -> str:
+    """A number in E.164 form. Raises UsageError if it is none, or says that it was withheld."""
+    from pipeline.numbers import e164
+
+    number = e164(spelled)
+    if number is None:
+        raise UsageError("a withheld number names nobody")
+    return number
+
+
+def moment(text: str) -> datetime:
+    """A date or a time as ISO 8601 writes it; UTC where no zone is given. Raises UsageError."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError("a time is written as 2026-11-20 or 2026-11-20T14:03:00Z") from None
+    return (when.replace(tzinfo=UTC) if when.tzinfo is None else when).astimezone(UTC)
+
+
+def operator(by: str | None) -> str:
+    """Who gives the order: as stated, else the login of this process."""
+    if by:
+        return by
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise UsageError("nobody is logged in: say --by whom") from None
