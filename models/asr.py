@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.types import TimeSpan, Word
+from pipeline.types import SpokenLanguage, TimeSpan, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,15 +71,16 @@ class WhisperTranscriber:
             local_files_only=True,
         )
 
-    def detect_language(self, windows: Sequence[Window]) -> str:
-        """The language most likely spoken in these windows, as an ISO 639-1 code."""
+    def detect_language(self, windows: Sequence[Window]) -> SpokenLanguage:
+        """The language most likely spoken in these windows, its mean probability over them; 0 if it knows but one."""
         if not self._model.model.is_multilingual:
-            return "en"
+            return SpokenLanguage("en", 0.0)
         votes: Counter[str] = Counter()
         for found in self._model.model.detect_language(self._model.encode(self._features(windows))):
             for token, probability in found:
                 votes[token.strip("<|>")] += probability
-        return votes.most_common(1)[0][0]
+        code, votes_for = votes.most_common(1)[0]
+        return SpokenLanguage(code, votes_for / len(windows))
 
     def transcribe(self, windows: Iterable[Window], language: str) -> Iterator[tuple[Window, tuple[Word, ...]]]:
         """The windows in order, each with its words; word times are seconds from the start of the window."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.pii import TextEntity
 from pipeline.speech import VAD_FRAME, VadState
-from pipeline.types import CharSpan, SpeakerSpan, TimeSpan, Word
+from pipeline.types import CharSpan, SpeakerSpan, SpokenLanguage, TimeSpan, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,17 +50,18 @@ class FakeTranscriber:
 
     Args:
         script: words with call times, by channel.
-        language: what every call is said to be spoken in.
+        language: what every call is said to be spoken in, with ``certainty``.
         swallows: stretches left without words, as a recogniser does at times, unless heard by themselves.
     """
 
     script: Mapping[Channel, Sequence[Word]] = field(repr=False)
     language: str = "en"
     swallows: Mapping[Channel, Sequence[TimeSpan]] = field(default_factory=dict)
+    certainty: float = 1.0
 
-    def detect_language(self, windows: Sequence[Window]) -> str:  # noqa: ARG002 -- the protocol's signature
+    def detect_language(self, windows: Sequence[Window]) -> SpokenLanguage:  # noqa: ARG002 -- the protocol's signature
         """The scripted language."""
-        return self.language
+        return SpokenLanguage(self.language, self.certainty)
 
     def transcribe(
         self,

@@ -74,6 +74,7 @@ def build(settings: Settings) -> Rooms:
         "callseal": importlib.metadata.version("callseal"),
         "asr": settings.asr.model_dump(),
         "diarization": settings.diarization.model_dump(),
+        "verify": settings.verify.model_dump(),
         "policies": {"redaction": redaction.version, "consent": consent.version, "retention": retention.version},
     }
     held = custody(settings)
@@ -86,6 +87,7 @@ def build(settings: Settings) -> Rooms:
         consent=consent,
         retention=retention,
         audio=settings.audio,
+        verify=settings.verify,
         archive=held.archive,
         records=held.records,
         root=held.root,

@@ -24,6 +24,8 @@ def call_lines(call: Mapping[str, Any]) -> Iterator[str]:
     for each in consent["evidence"]:
         where = f" on {each['channel']} at {each['start_s']:.1f}-{each['end_s']:.1f} s" if "start_s" in each else ""
         yield f"  evidence  {each['kind']} ({each['rule']}){where}"
+    for doubt in call.get("doubts", ()):
+        yield f"in doubt    {doubt}"
     yield f"redactions  {len(call['redactions'])}"
     for each in call["redactions"]:
         span = f"{each['start_s']:8.2f} - {each['end_s']:8.2f} s"

@@ -58,6 +58,13 @@ class AudioSettings(_Part):
     silence_peak: Annotated[float, Field(ge=0, lt=1)]
 
 
+class VerifySettings(_Part):
+    """What a call must pass before it is stored."""
+
+    languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2}$")], ...]
+    min_language_certainty: Annotated[float, Field(ge=0, le=1)]
+
+
 class PolicySettings(_Part):
     """Where the policies are."""
 
@@ -91,6 +98,7 @@ class Settings(BaseSettings):
     asr: AsrSettings
     diarization: DiarizationSettings
     audio: AudioSettings
+    verify: VerifySettings
     policies: PolicySettings
     keys: KeySettings
     store: StoreSettings

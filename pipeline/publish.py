@@ -32,7 +32,10 @@ _STATUS = {"keep": Status.STORED, "discard": Status.DISCARDED, "quarantine": Sta
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Everything known of a call before anything is kept; ``turns`` are redacted already."""
+    """Everything known of a call before anything is kept.
+
+    ``turns`` are redacted already; ``doubts`` are reasons why the call must not be stored before a person looked at it.
+    """
 
     record: CallRecord
     intake: Intake
@@ -43,6 +46,7 @@ class Draft:
     redactions: tuple[Redaction, ...]
     review: tuple[ReviewItem, ...]
     decision: ConsentDecision
+    doubts: tuple[str, ...] = ()
 
 
 def publish(
@@ -56,6 +60,8 @@ def publish(
         StoreUnavailable: likewise.
     """
     status = _STATUS[rooms.consent.outcome_of(draft.decision)]
+    if status is Status.STORED and draft.doubts:
+        status = Status.QUARANTINED
     sealed: list[SealedObject] = []
     try:
         if status is Status.STORED:

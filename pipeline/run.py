@@ -14,6 +14,7 @@ import numpy as np
 from pipeline import audio, encode, ingest, summary
 from pipeline.consent import decide, signals
 from pipeline.db import CallRecord
+from pipeline.doubts import doubts
 from pipeline.errors import BadAudio, BadInput, BadMetadata
 from pipeline.guards import guard
 from pipeline.keys import anonymous_subject_id
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from pipeline.archive import Archive
     from pipeline.audio import AudioFormat, Speech
-    from pipeline.config import AudioSettings
+    from pipeline.config import AudioSettings, VerifySettings
     from pipeline.consent_policy import ConsentPolicy
     from pipeline.db import Records
     from pipeline.ingest import Delivery, Intake, Source
@@ -59,6 +60,7 @@ class Rooms:
     consent: ConsentPolicy
     retention: RetentionPolicy
     audio: AudioSettings
+    verify: VerifySettings
     archive: Archive
     records: Records
     root: RootKey
@@ -142,6 +144,7 @@ def _understand(
     planned = plan(turns, findings, heard.speech, rooms.redaction)
     guarded, review = guard(turns, heard.speech, planned, rooms.redaction)
     redactions = (*planned, *guarded)
+    why, whole = doubts(heard, channels, rooms.verify)
     return Draft(
         record=replace(record, duration_s=heard.duration_s),
         intake=intake,
@@ -150,8 +153,9 @@ def _understand(
         language=heard.language,
         turns=apply_to_turns(turns, findings, rooms.redaction),
         redactions=(*redactions, *shadows(redactions, heard.speech)),
-        review=review,
+        review=(*review, *whole),
         decision=decision,
+        doubts=why,
     )
 
 

@@ -94,6 +94,7 @@ def call(draft: Draft, status: Status, kept: Sequence[Artifact], timings_s: Mapp
         "consent": consent(draft.decision),
         "redactions": redactions(draft.redactions),
         "review": review(draft.review),
+        "doubts": list(draft.doubts),
         "artifacts": artifacts(kept),
         "timings_s": {stage: round(seconds, 3) for stage, seconds in timings_s.items()},
     }

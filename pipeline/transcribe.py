@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipeline.gaps import drawn_out, unworded
 from pipeline.speech import PIECE_PAD_S, SpeechCutter
-from pipeline.types import Segment, TimeSpan, Word
+from pipeline.types import Segment, SpokenLanguage, TimeSpan, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,8 +31,8 @@ LANGUAGE_WINDOWS = 2  # how many windows a language is told from
 class Transcriber(Protocol):
     """A speech recogniser with word times."""
 
-    def detect_language(self, windows: Sequence[Window]) -> str:
-        """The language most likely spoken in these windows, as an ISO 639-1 code."""
+    def detect_language(self, windows: Sequence[Window]) -> SpokenLanguage:
+        """The language most likely spoken in these windows; a model that knows only one is never certain."""
         ...
 
     def transcribe(self, windows: Iterable[Window], language: str) -> Iterator[tuple[Window, tuple[Word, ...]]]:
@@ -49,12 +49,14 @@ class Heard:
         speech: per channel, where the detector heard a voice; in order, not overlapping.
         language: ISO 639-1 code.
         duration_s: of the recording.
+        language_certainty: in [0, 1]; 1 where the language was stated or nobody speaks.
     """
 
     segments: tuple[Segment, ...]
     speech: Mapping[Channel, tuple[TimeSpan, ...]]
     language: str
     duration_s: float
+    language_certainty: float = 1.0
 
 
 def transcribe(
@@ -79,7 +81,8 @@ def transcribe(
     read = [0]
     windows = _windows(blocks, tuple(cutters.values()), read)
     first = list(itertools.islice(windows, LANGUAGE_WINDOWS))
-    spoken = language or (transcriber.detect_language(first) if first else "en")
+    told = transcriber.detect_language(first) if first and not language else SpokenLanguage(language or "en", 1.0)
+    spoken = told.code
     heard: list[tuple[Channel, tuple[Word, ...]]] = []
     again: list[tuple[int, Window]] = []
     for window, words in transcriber.transcribe(itertools.chain(first, windows), spoken):
@@ -91,7 +94,7 @@ def transcribe(
     _hear_again(again, heard, transcriber, spoken)
     segments = sorted((Segment(channel, words) for channel, words in heard if words), key=lambda segment: segment.span)
     speech = {channel: tuple(cutter.speech) for channel, cutter in cutters.items()}
-    return Heard(tuple(segments), speech, spoken, read[0] / SPEECH_RATE_HZ)
+    return Heard(tuple(segments), speech, spoken, read[0] / SPEECH_RATE_HZ, told.certainty)
 
 
 def _in_call(window: Window, words: Iterable[Word]) -> tuple[Word, ...]:

@@ -116,6 +116,14 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenLanguage:
+    """An ISO 639-1 code, and how certain it is, in [0, 1]."""
+
+    code: str
+    certainty: float
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """Consecutive words on one channel, as the recogniser returned them; ``words`` is never empty."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from models.fakes import FakeTranscriber
 from pipeline.config import load_settings
 from pipeline.erase import carry_out, plan_erasure
 from pipeline.errors import BadAudio, BadMetadata, CallsealError, Refused, Temporary
@@ -324,14 +325,45 @@ def test_silence_is_refused(place: Place) -> None:
         place.process(sound_file(np.zeros((2, 80_000), np.int16), scripted.RATE_HZ))
 
 
-def test_sound_without_words_is_redacted(place: Place) -> None:
-    """Voices that no word was recognised for do not leave."""
-    rooms = replace(place.rooms, **scripted.models(()))
-    summary = process(place.deliver(consent={"recording_notice": "ivr"}), rooms, NOW).summary
+def _doubted(place: Place, because: str, raw: bytes | None = None, **models: Any) -> Any:
+    """The summary of a call that is lawful to keep and is quarantined all the same, its sealed original with it."""
+    outcome = process(place.deliver(raw, jurisdictions=["US-NY"]), replace(place.rooms, **models), NOW)
+    assert outcome.summary["consent"]["lawful"]
+    assert outcome.status is Status.QUARANTINED
+    assert any(because in doubt for doubt in outcome.summary["doubts"])
+    assert {each["channel"] for each in outcome.summary["review"] if because in each["reason"]} == {"agent", "customer"}
+    assert place.kinds() == ["consent_record", "intake", "manifest"]
+    return outcome.summary
+
+
+def test_sound_without_words_is_not_kept(place: Place) -> None:
+    """Voices that no word was recognised for are put up for review, all of them, and nothing of the call may leave."""
+    summary = _doubted(place, "no word was understood", **scripted.models(()))
     spans = [TimeSpan(r["start_s"], r["end_s"]) for r in summary["redactions"] if r["channel"] == "customer"]
     assert any(each.overlaps(TimeSpan(15.0, 20.0)) for each in spans)
     assert {each["entity_type"] for each in summary["redactions"]} == {"UNHEARD"}
-    assert summary["review"]
+
+
+def test_sound_without_a_voice_is_not_kept(place: Place) -> None:
+    """A recording that has sound, in which the detector hears nobody, is not taken for one without secrets."""
+    hiss = np.random.default_rng(1).standard_normal((2, 80_000)) * 0.003
+    _doubted(place, "no voice", sound_file(pcm16(hiss), scripted.RATE_HZ))
+
+
+@pytest.mark.parametrize(("language", "certainty"), [("fi", 1.0), ("en", 0.2)])
+def test_a_language_without_rules_is_not_kept(place: Place, language: str, certainty: float) -> None:
+    """A call in a language that has no rules, or that is told with little certainty, waits for a person."""
+    words = scripted.script()
+    unsure = FakeTranscriber(words, language=language, certainty=certainty)
+    _doubted(place, f"language {language}", transcriber=lambda: unsure)
+
+
+def test_a_language_that_is_stated_is_certain(place: Place) -> None:
+    """The platform's word for the language counts, so that no guess is asked for; it must have rules all the same."""
+    unsure = FakeTranscriber(scripted.script(), language="fi", certainty=0.1)
+    rooms = replace(place.rooms, transcriber=lambda: unsure)
+    assert process(place.deliver(language="en"), rooms, NOW).status is Status.STORED
+    assert process(place.deliver(call_id="CA-es", language="es"), rooms, NOW).status is Status.QUARANTINED
 
 
 def test_files_are_for_their_owner(place: Place) -> None:

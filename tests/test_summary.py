@@ -68,6 +68,7 @@ DRAFT = Draft(
     redactions=(Redaction("CREDIT_CARD", Channel.CUSTOMER, span(2.0, 7.3), Action.TONE, "asked for a card number"),),
     review=(ReviewItem(Channel.CUSTOMER, span(80.1, 81.0), "speech with no words"),),
     decision=DECISION,
+    doubts=("a leak",),
 )
 KEPT = (Artifact(SEALED, NOW, datetime(2027, 11, 20, 14, 3, tzinfo=UTC), "default"),)
 

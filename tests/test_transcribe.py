@@ -12,7 +12,7 @@ from models.fakes import FakeTranscriber, FakeVad, spoken
 from pipeline.audio import SPEECH_RATE_HZ
 from pipeline.speech import VAD_FRAME
 from pipeline.transcribe import LANGUAGE_WINDOWS, Heard, transcribe
-from pipeline.types import Channel, TimeSpan, Word
+from pipeline.types import Channel, SpokenLanguage, TimeSpan, Word
 from tests.factories import span, speaking
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Counting:
     asked: list[int] = field(default_factory=list)
     languages: set[str] = field(default_factory=set)
 
-    def detect_language(self, windows: Sequence[Window]) -> str:
+    def detect_language(self, windows: Sequence[Window]) -> SpokenLanguage:
         """Counts, then asks."""
         self.asked.append(len(windows))
         return self.inner.detect_language(windows)
@@ -170,8 +170,9 @@ def test_language_given_or_told() -> None:
     rows = np.stack([speaking(_stretches(SCRIPT[channel]), 80.0) for channel in BOTH])
     assert transcribe(blocks(rows), BOTH, FakeVad(), given_language, "en").language == "en"
     assert (given_language.asked, given_language.languages) == ([], {"en"})
-    told = Counting(FakeTranscriber(SCRIPT, language="es"))
-    assert transcribe(blocks(rows), BOTH, FakeVad(), told, None).language == "es"
+    told = Counting(FakeTranscriber(SCRIPT, language="es", certainty=0.25))
+    heard = transcribe(blocks(rows), BOTH, FakeVad(), told, None)
+    assert (heard.language, heard.language_certainty) == ("es", 0.25)
     assert len(told.asked) == 1
     assert 1 <= told.asked[0] <= LANGUAGE_WINDOWS
     assert told.languages == {"es"}
