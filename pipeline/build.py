@@ -13,8 +13,8 @@ from pipeline import retain
 from pipeline.archive import Archive
 from pipeline.consent_policy import load_consent_policy
 from pipeline.db import Records
-from pipeline.errors import CannotOpen, StoreUnavailable
-from pipeline.keys import KeyFile
+from pipeline.errors import CannotOpen, StoreUnavailable, UsageError
+from pipeline.keyfile import KeyFile
 from pipeline.pii import load_policy
 from pipeline.run import Rooms
 from pipeline.store.local import LocalStore
@@ -121,8 +121,11 @@ def custody(settings: Settings) -> Custody:
     used = records.root_key_ids()
     if used and not settings.key_file.exists():
         raise CannotOpen("the key file is missing, and callers' keys were made under one: put it back")
-    root = KeyFile.load_or_create(settings.key_file)
+    root = KeyFile.load_or_create(settings.key_file, settings.keys.kms_key)
     # Under another key every caller has another name, so that an erasure would find nothing and say so.
-    if used - {root.key_id}:
+    if not all(root.opens(key_id) for key_id in used):
         raise CannotOpen("callers' keys were made under another key file than this one")
+    wanted = settings.keys.kms_key
+    if wanted and (not root.kms_key or (wanted.startswith("arn:") and wanted != root.kms_key)):
+        raise UsageError("keys.kms_key is not the root key of the key file: callseal keys rotate --root makes it so")
     return Custody(Archive(LocalStore(settings.store_folder)), records, root)

@@ -75,6 +75,7 @@ class KeySettings(_Part):
     """Where the root key is."""
 
     file: str
+    kms_key: str
 
 
 class StoreSettings(_Part):

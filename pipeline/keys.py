@@ -1,8 +1,8 @@
-"""Keys: takes a key file and telephone numbers, gives subject ids, subject keys and data keys.
+"""Keys: takes a root key and subject ids, gives subject keys and data keys.
 
 Three levels, each wrapped (encrypted) under the one above::
 
-    root key        a key file; a KMS can stand in its place, it only needs to be a RootKey
+    root key        in a key file, or in AWS KMS (pipeline.kms) with a key file that names it
       subject key   one per caller, random; kept wrapped in the database, bound to subject id and key id
         data key    one per sealed object, random; kept wrapped beside the object's row, bound to call, kind and name
 
@@ -10,38 +10,26 @@ Promises: destroying the wrapped subject key makes every object of that caller u
 too. A telephone number is never kept: a subject id is a keyed hash of it, which nobody can compute without the key
 file. Nothing in this room shows key material in a ``repr``, a log or an error. The associated data of every wrapping
 is a JSON list, so no two bindings can spell the same bytes.
+
+Rotation (pipeline.rotate) puts a new root key beside the one before in the file, and takes that one out when nothing is
+wrapped under it any more. The naming key, which makes the subject ids, is carried over: a caller keeps the name.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
 import tink  # type: ignore[import-untyped]
-from tink import (
-    aead,
-    json_proto_keyset_format,
-    prf,
-    proto_keyset_format,
-    secret_key_access,
-    streaming_aead,
-)
+from tink import aead, proto_keyset_format, secret_key_access, streaming_aead
 
-from pipeline import private
-from pipeline.errors import CannotOpen, UsageError
+from pipeline.errors import CannotOpen
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_FORMAT: Final = "callseal-key-file/1"
-_SUBJECT_ID_BYTES: Final = 20
-_WHAT: Final = "key file"
+SUBJECT_ID_BYTES: Final = 20
 
 aead.register()
-prf.register()
 streaming_aead.register()
 
 
@@ -64,7 +52,10 @@ class RootKey(Protocol):
 
     @property
     def key_id(self) -> str:
-        """Names the key, says nothing about it."""
+        """Names the key under which ``wrap`` wraps, says nothing about it."""
+
+    def opens(self, key_id: str) -> bool:
+        """Whether this root opens what was wrapped under ``key_id``: its own id, or one that it is taking over from."""
 
     def wrap(self, plaintext: Secret, associated_data: bytes) -> bytes:
         """``plaintext`` (under 4 KiB) encrypted and bound to ``associated_data``."""
@@ -126,7 +117,7 @@ def new_data_key() -> DataKey:
 
 def anonymous_subject_id() -> str:
     """A random subject id for a caller whose number is withheld; it cannot be found again by any number."""
-    return secrets.token_hex(_SUBJECT_ID_BYTES)
+    return secrets.token_hex(SUBJECT_ID_BYTES)
 
 
 def new_subject_key(root: RootKey, subject_id: str) -> SubjectKey:
@@ -139,7 +130,7 @@ def new_subject_key(root: RootKey, subject_id: str) -> SubjectKey:
 
 def open_subject_key(root: RootKey, key: SubjectKey) -> OpenSubjectKey:
     """The key, ready for use. Raises CannotOpen for another root key than it was wrapped under, or changed bytes."""
-    if key.root_key_id != root.key_id:
+    if not root.opens(key.root_key_id):
         raise CannotOpen(f"subject key {key.key_id} was made under root key {key.root_key_id}, not {root.key_id}")
     plain = root.unwrap(key.wrapped_key, _subject_binding(key.subject_id, key.key_id))
     handle = proto_keyset_format.parse(plain.reveal(), secret_key_access.TOKEN)
@@ -148,89 +139,3 @@ def open_subject_key(root: RootKey, key: SubjectKey) -> OpenSubjectKey:
 
 def _subject_binding(subject_id: str, key_id: str) -> bytes:
     return binding("callseal-subject-key/1", subject_id, key_id)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFile:
-    """A root key that lives in a file: ``{"format", "key_id", "wrapping": <Tink keyset>, "naming": <Tink keyset>}``.
-
-    Whoever loses the file loses every recording, and whoever copies it can read them: back it up apart from the data.
-    """
-
-    key_id: str
-    _aead: Any = field(repr=False)
-    _prf: Any = field(repr=False)
-
-    @classmethod
-    def create(cls, path: Path) -> Self:
-        """Makes a new key file (0600, in a folder made 0700) that appears complete or not at all.
-
-        Raises:
-            UsageError: a file of that name exists (it is left as it is).
-            StoreUnavailable: the file cannot be written.
-        """
-        content = {
-            "format": _FORMAT,
-            "key_id": secrets.token_hex(8),
-            "wrapping": _new_keyset(aead.aead_key_templates.AES256_GCM),
-            "naming": _new_keyset(prf.prf_key_templates.HMAC_SHA256),
-        }
-        private.create(path, json.dumps(content, indent=1).encode(), _WHAT)
-        return cls.load(path)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads a key file.
-
-        Raises:
-            UsageError: no such file, unreadable, or others may read it.
-            CannotOpen: the file is not a key file or was damaged.
-        """
-        raw = private.read(path, _WHAT)
-        try:
-            return cls._parse(raw)
-        except (ValueError, KeyError, TypeError, tink.TinkError):
-            # The cause is left out: a parser's message can quote the bytes that it stumbled over.
-            raise CannotOpen(f"the key file {path.name} is damaged or is no callseal key file") from None
-
-    @classmethod
-    def load_or_create(cls, path: Path) -> Self:
-        """Reads the key file, or makes it where there is none; safe when several processes start at once."""
-        if not path.exists():
-            with suppress(UsageError):
-                return cls.create(path)
-        return cls.load(path)
-
-    @classmethod
-    def _parse(cls, raw: bytes) -> Self:
-        content = json.loads(raw)
-        if content["format"] != _FORMAT or not isinstance(content["key_id"], str):
-            raise ValueError
-        wrapping, naming = (_parse_keyset(content[name]) for name in ("wrapping", "naming"))
-        return cls(content["key_id"], wrapping.primitive(aead.Aead), naming.primitive(prf.PrfSet))
-
-    def wrap(self, plaintext: Secret, associated_data: bytes) -> bytes:
-        """See RootKey."""
-        wrapped: bytes = self._aead.encrypt(plaintext.reveal(), associated_data)
-        return wrapped
-
-    def unwrap(self, wrapped: bytes, associated_data: bytes) -> Secret:
-        """See RootKey."""
-        try:
-            return Secret(self._aead.decrypt(wrapped, associated_data))
-        except tink.TinkError as exc:
-            raise CannotOpen(f"root key {self.key_id} does not open this subject key") from exc
-
-    def subject_id(self, e164: str) -> str:
-        """See RootKey."""
-        digest: bytes = self._prf.primary().compute(binding("callseal-subject/1", e164), _SUBJECT_ID_BYTES)
-        return digest.hex()
-
-
-def _new_keyset(template: Any) -> Any:
-    handle = tink.new_keyset_handle(template)
-    return json.loads(json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
-
-
-def _parse_keyset(content: Any) -> Any:
-    return json_proto_keyset_format.parse(json.dumps(content), secret_key_access.TOKEN)

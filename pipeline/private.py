@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _FORBIDDEN_MODE: Final = 0o037  # group may read, for secrets mounted by an orchestrator; nobody else, and no writing
@@ -51,8 +53,29 @@ def create(path: Path, content: bytes, what: str) -> None:
         raise StoreUnavailable(f"the {what} {path.name} cannot be written: {exc.strerror}") from exc
 
 
+def replace(path: Path, content: bytes, what: str) -> None:
+    """Puts a new content in the place of a private file's, in one step: a reader sees the old one or the new one.
+
+    Raises:
+        StoreUnavailable: the file cannot be written; it is as it was.
+    """
+    try:
+        with _written(path, content) as temp:
+            temp.replace(path)
+        _sync(path.parent)
+    except OSError as exc:
+        raise StoreUnavailable(f"the {what} {path.name} cannot be written: {exc.strerror}") from exc
+
+
 def _publish(path: Path, content: bytes) -> None:
     """A link, unlike a rename, refuses to replace another file."""
+    with _written(path, content) as temp:
+        os.link(temp, path)
+    _sync(path.parent)
+
+
+@contextmanager
+def _written(path: Path, content: bytes) -> Iterator[Path]:
     temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -60,11 +83,14 @@ def _publish(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(temp, path)
+        yield temp
     finally:
         temp.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -13,7 +13,7 @@ import typer.main
 
 from pipeline import cli
 from pipeline.config import Settings, shipped_configs
-from pipeline.keys import KeyFile
+from pipeline.keyfile import KeyFile
 from tests import scripted
 from tests.product import SCRIPTED, Done, run
 

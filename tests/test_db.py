@@ -21,7 +21,8 @@ import pipeline
 from pipeline.connect import reading
 from pipeline.db import CallRecord, ErasureRecord, Records
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable, Temporary, UsageError, VerificationFailed
-from pipeline.keys import KeyFile, OpenSubjectKey, new_data_key
+from pipeline.keyfile import KeyFile
+from pipeline.keys import OpenSubjectKey, new_data_key
 from pipeline.schema import HEAD, check_content_free, metadata
 from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import doctor, keys
+from pipeline import doctor
 from pipeline.doctor import GIB, Machine, Wanted
 from pipeline.errors import CallsealError, MissingModel
+from pipeline.keyfile import KeyFile
 
 WANTED = Wanted(models=("base",), gpu=False, threads=2, data_dir=Path("data"), key_file=Path("keys/root.json"))
 HEALTHY = Machine(
@@ -84,11 +85,11 @@ def test_more_workers_need_more_memory() -> None:
 def test_the_key_is_judged_as_it_will_be_when_it_is_opened(tmp_path: Path) -> None:
     """What the doctor calls a bad mode is what loading the key file refuses."""
     key_file = tmp_path / "root.json"
-    keys.KeyFile.create(key_file)
+    KeyFile.create(key_file)
     for mode in (0o600, 0o640, 0o660, 0o604, 0o400):
         key_file.chmod(mode)
         try:
-            keys.KeyFile.load(key_file)
+            KeyFile.load(key_file)
             opens = True
         except CallsealError:
             opens = False

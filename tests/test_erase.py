@@ -15,7 +15,8 @@ from pipeline.archive import Archive
 from pipeline.db import CallRecord, Records
 from pipeline.erase import METHOD, SAMPLE_OBJECTS, ErasurePlan, carry_out, plan_erasure
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable, VerificationFailed
-from pipeline.keys import KeyFile, open_subject_key
+from pipeline.keyfile import KeyFile
+from pipeline.keys import open_subject_key
 from pipeline.store.local import LocalStore
 from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
 

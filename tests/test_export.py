@@ -14,7 +14,7 @@ from pipeline.archive import Archive
 from pipeline.db import CallRecord, Records
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable
 from pipeline.export import describe_call, export_call
-from pipeline.keys import KeyFile
+from pipeline.keyfile import KeyFile
 from pipeline.store.local import LocalStore
 from pipeline.types import Artifact, ArtifactKind, Channel, Status, Turn
 from tests.factories import word

@@ -1,11 +1,10 @@
-"""Keys: a key file is private, whole and never overwritten; a wrapped key opens with its own parent only."""
+"""Keys: a key file is private, whole and never overwritten; see ``root_suite`` for what a root key must do."""
 
 from __future__ import annotations
 
 import json
 import os
 import stat
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,29 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import CannotOpen, UsageError
+from pipeline.keyfile import KeyFile
 from pipeline.keys import (
-    KeyFile,
     Secret,
     anonymous_subject_id,
     binding,
-    new_data_key,
-    new_subject_key,
-    open_subject_key,
 )
+from tests.root_suite import RootKeySuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pipeline.keys import SubjectKey
 
 NUMBER = "+12025550143"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> KeyFile:
-    """A fresh root key."""
-    return KeyFile.create(tmp_path / "keys" / "root.json")
+class TestRootKeyInAFile(RootKeySuite):
+    """A root key in the file itself."""
+
+    @pytest.fixture
+    def kms_key(self) -> str:
+        """None."""
+        return ""
 
 
 def test_key_file_is_private_and_alone(tmp_path: Path) -> None:
@@ -70,16 +69,6 @@ def test_many_processes_make_one_key(tmp_path: Path) -> None:
         os.waitpid(pid, 0)
     ids = {(tmp_path / f"{number}.id").read_text() for number in range(4)}
     assert ids == {KeyFile.load(path).key_id}
-
-
-def test_loaded_key_is_the_created_one(tmp_path: Path) -> None:
-    """What one process wrapped, another that loads the file unwraps, and both name a caller the same."""
-    path = tmp_path / "root.json"
-    created = KeyFile.create(path)
-    loaded = KeyFile.load(path)
-    assert loaded.unwrap(created.wrap(Secret(b"k"), b"ad"), b"ad").reveal() == b"k"
-    assert loaded.key_id == created.key_id
-    assert loaded.subject_id(NUMBER) == created.subject_id(NUMBER)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o620, 0o601, 0o660, 0o666])
@@ -133,62 +122,15 @@ def test_garbled_key_file_cannot_open(tmp_path: Path, garble: Callable[[str], st
     assert len(str(caught.value)) < 100
 
 
-def test_subject_id_hides_the_number(root: KeyFile, tmp_path: Path) -> None:
-    """40 hex digits that hold for one root key only, so a list of all numbers is of no use without it."""
-    other = KeyFile.create(tmp_path / "other.json")
-    subject_id = root.subject_id(NUMBER)
-    assert len(subject_id) == len(anonymous_subject_id()) == 40
-    assert set(subject_id) <= set("0123456789abcdef")
-    assert subject_id == root.subject_id(NUMBER)
-    assert subject_id not in {other.subject_id(NUMBER), root.subject_id("+12025550144")}
-    assert "2025550143" not in subject_id
-
-
-def test_anonymous_callers_are_strangers(root: KeyFile) -> None:
+def test_anonymous_callers_are_strangers() -> None:
     """Two withheld numbers never are the same subject."""
     assert anonymous_subject_id() != anonymous_subject_id()
 
 
-def test_subject_key_opens_under_its_root_only(root: KeyFile, tmp_path: Path) -> None:
-    """Another root key is told by its id, and a forged id does not help."""
-    key = new_subject_key(root, root.subject_id(NUMBER))
-    other = KeyFile.create(tmp_path / "other.json")
-    assert open_subject_key(root, key).key_id == key.key_id
-    with pytest.raises(CannotOpen, match=root.key_id):
-        open_subject_key(other, key)
-    with pytest.raises(CannotOpen):
-        open_subject_key(other, replace(key, root_key_id=other.key_id))
-
-
-@pytest.mark.parametrize(
-    "move", [lambda key: replace(key, subject_id="0" * 40), lambda key: replace(key, key_id="0" * 32)]
-)
-def test_subject_key_is_bound_to_its_row(root: KeyFile, move: Callable[[SubjectKey], SubjectKey]) -> None:
-    """A wrapped key that was moved to another subject or id does not open."""
-    key = new_subject_key(root, root.subject_id(NUMBER))
-    with pytest.raises(CannotOpen):
-        open_subject_key(root, move(key))
-
-
-def test_data_key_is_bound_to_its_place_and_subject(root: KeyFile) -> None:
-    """A wrapped data key opens with its own subject key and associated data only."""
-    one, two = (open_subject_key(root, new_subject_key(root, anonymous_subject_id())) for _ in range(2))
-    wrapped = one.wrap(new_data_key(), b"here")
-    one.unwrap(wrapped, b"here")
-    for key, place, content in ((two, b"here", wrapped), (one, b"there", wrapped), (one, b"here", wrapped[:-1])):
-        with pytest.raises(CannotOpen):
-            key.unwrap(content, place)
-
-
-def test_nothing_secret_in_repr(root: KeyFile) -> None:
-    """No key shows itself, alone or inside something else."""
-    key = new_subject_key(root, root.subject_id(NUMBER))
-    opened = open_subject_key(root, key)
+def test_a_secret_shows_itself_only_when_asked() -> None:
+    """Neither alone nor inside something else."""
     assert repr(Secret(b"secret")) == f"{Secret(b'secret')}" == "**redacted**"
     assert "secret" not in repr([Secret(b"secret")])
-    shown = repr((root, key, opened, new_data_key()))
-    assert repr(key.wrapped_key) not in shown
-    assert "0x" not in shown
 
 
 @given(st.lists(st.text()), st.lists(st.text()))
