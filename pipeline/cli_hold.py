@@ -42,7 +42,7 @@ Review = Annotated[str | None, typer.Option("--review", help="Decide again by th
 
 
 @app.command("add")
-def add_command(  # noqa: PLR0913 - one option for each thing that a hold states
+def add_command(
     *,
     case: Case,
     reason: Reason,

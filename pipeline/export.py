@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import summary
+from pipeline.connect import reading
 from pipeline.errors import NotFound, Refused, StoreUnavailable
+from pipeline.holds import refuse_restricted
 from pipeline.keys import open_subject_key
 from pipeline.types import ArtifactKind, Status
 
@@ -35,7 +37,7 @@ def export_call(
 
     Raises:
         NotFound: no such call.
-        Refused: the call was not kept, so there is nothing that may leave.
+        Refused: the call was not kept, so there is nothing that may leave, or its caller restricts its use.
         CannotOpen: an artifact does not open.
         StoreUnavailable: the store failed, or the folder cannot be written.
     """
@@ -44,6 +46,8 @@ def export_call(
         raise NotFound(f"there is no call {call_id}")
     if call.status is not Status.STORED:
         raise Refused(f"call {call_id} is {call.status.value}: nothing of it may leave")
+    with reading(records.engine) as connection:
+        refuse_restricted(connection, call.subject_id)
     sealed = {each.sealed.kind: each.sealed for each in records.artifacts(call_id)}
     subject = _key(call, records, root)
     documents = {

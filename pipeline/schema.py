@@ -31,7 +31,7 @@ from pipeline.errors import VerificationFailed
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0002"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0003"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -185,4 +185,23 @@ deferrals = Table(
     Column("target_id", String(64), primary_key=True),
     Column("hold_id", String(64), ForeignKey("holds.hold_id"), primary_key=True, index=True),
     Column("deferred_at", UtcDateTime, nullable=False),
+)
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("right", String(32), nullable=False),
+    Column("subject_id", String(64), nullable=False, index=True),  # no foreign key: it outlives the erasure
+    Column("law", String(32), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False, index=True),
+    Column("author_id", String(128), nullable=False),
+    Column("extension_reason", String(300), nullable=True),
+    Column("identity", String(32), nullable=True),
+    Column("verified_by_id", String(128), nullable=True),
+    Column("verified_at", UtcDateTime, nullable=True),
+    Column("outcome", String(32), nullable=True),
+    Column("reason", String(300), nullable=True),
+    Column("closed_by_id", String(128), nullable=True),
+    Column("closed_at", UtcDateTime, nullable=True, index=True),
 )
