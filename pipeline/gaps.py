@@ -15,29 +15,46 @@ if TYPE_CHECKING:
 
     from pipeline.types import Word
 
-WORD_SLACK_S = 0.25  # speech this near to a word belongs to it
+WORD_SLACK_S = 0.25  # a recogniser's word times are off by this
+FLUENT_S = 0.4  # a pause this short is no silence
 # Longer than anybody takes for a word of that many letters; such a word covers other speech.
 LONGEST_WORD_S, PER_LETTER_S, PER_DIGIT_S = 0.9, 0.12, 0.55
 
 
+def longest_s(text: str) -> float:
+    """How long anybody takes to say a word, digits and letters in it one by one."""
+    digits = sum(letter.isdigit() for letter in text)
+    return LONGEST_WORD_S + PER_LETTER_S * (len(text) - digits) + PER_DIGIT_S * digits
+
+
 def drawn_out(word: Word) -> bool:
     """Whether a word lasts so long that other speech must be in it."""
-    digits = sum(letter.isdigit() for letter in word.text)
-    longest_s = LONGEST_WORD_S + PER_LETTER_S * (len(word.text) - digits) + PER_DIGIT_S * digits
-    return word.span.duration_s > longest_s
+    return word.span.duration_s > longest_s(word.text)
 
 
-def unworded(speech: Iterable[TimeSpan], words: Sequence[Word], min_s: float) -> list[TimeSpan]:
+def fluent(sounds: Iterable[TimeSpan], pause_s: float = FLUENT_S) -> list[TimeSpan]:
+    """Sounds with the pauses of fluent speech between them closed."""
+    joined: list[TimeSpan] = []
+    for span in sounds:
+        if joined and span.start_s - joined[-1].end_s < pause_s:
+            joined[-1] = TimeSpan(joined[-1].start_s, max(joined[-1].end_s, span.end_s))
+        else:
+            joined.append(span)
+    return joined
+
+
+def unworded(
+    speech: Iterable[TimeSpan], words: Sequence[Word], min_s: float, slack_s: float = WORD_SLACK_S
+) -> list[TimeSpan]:
     """Stretches of speech, at least ``min_s`` long, that no word covers; a word that is drawn out covers nothing.
 
     Args:
         speech: where a voice was heard, in order.
         words: what was recognised, in order.
         min_s: shorter stretches are ignored.
+        slack_s: speech this near to a word belongs to it.
     """
-    covers = sorted(
-        (word.span.start_s - WORD_SLACK_S, word.span.end_s + WORD_SLACK_S) for word in words if not drawn_out(word)
-    )
+    covers = sorted((word.span.start_s - slack_s, word.span.end_s + slack_s) for word in words if not drawn_out(word))
     missed = []
     for span in speech:
         start_s = span.start_s

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.gaps import drawn_out, unworded
+from pipeline.gaps import drawn_out, fluent, unworded
 from pipeline.types import Redaction, ReviewItem, TimeSpan
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.types import Channel, Turn, Word
 
 UNHEARD = "UNHEARD"
+SLACK_S = 0.2  # what a word's own sound may reach beyond its span
 
 
 def guard(
@@ -52,8 +53,8 @@ def _words(turns: Sequence[Turn], channel: Channel) -> list[Word]:
 
 
 def _doubts(speech: Sequence[TimeSpan], words: Sequence[Word], unworded_s: float) -> Iterator[tuple[TimeSpan, str]]:
-    for span in unworded(speech, words, unworded_s):
-        yield span, "speech with no words"
+    for span in unworded(fluent(speech), words, unworded_s, SLACK_S):
+        yield TimeSpan(max(span.start_s - SLACK_S, 0.0), span.end_s + SLACK_S), "speech with no words"
     for word in words:
         if drawn_out(word) and any(word.span.overlaps(span) for span in speech):
             yield word.span, "a word that lasts too long"

@@ -7,6 +7,7 @@ times are off by up to 0.4 s. :func:`apply_to_audio` and :func:`apply_to_turns` 
 
 from __future__ import annotations
 
+import math
 import warnings
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.gaps import fluent
 from pipeline.types import Action, Redaction, TimeSpan, Turn, Word
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from pipeline.types import Channel, PiiSpan
 
 _NOISE_SEED = 20_26
+_AT_EDGE_S = 0.02
+_SILENCE_S = 0.6  # a shorter pause in what the other side says is part of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def shadows(redactions: Sequence[Redaction], speech: Mapping[Channel, tuple[Time
         for other in speech:
             if other is redaction.channel:
                 continue
-            for quiet in _outside(redaction.span, speech[other]):
+            for quiet in _outside(redaction.span, fluent(speech[other], _SILENCE_S)):
                 reason = f"echo of {redaction.channel.value}: {redaction.reason}"
                 echoed.append(replace(redaction, channel=other, span=quiet, reason=reason))
     return tuple(echoed)
@@ -170,19 +174,27 @@ def _reach(
     channel: Channel,
     rule: AudioRule,
 ) -> TimeSpan:
-    """From the words' own span outwards: to the edge of the speech they stand in, a collar, never deep into others."""
+    """From the sound of the words outwards by a collar, over a pause to the next word, little into one said without."""
     others = [spoken.span for spoken in lines[channel] if not spoken.pii]
-    before = [span.end_s for span in others if span.start_s < core.start_s]
-    after = [span.start_s for span in others if span.end_s > core.end_s]
-    floor_s = max(before, default=0.0) - rule.overrun_s
-    ceiling_s = min(after, default=core.end_s + 3600.0) + rule.overrun_s
-    start_s, end_s = core.start_s, core.end_s
-    for span in speech.get(channel, ()):
-        if span.overlaps(TimeSpan(core.start_s - rule.collar_s, core.end_s + rule.collar_s)):
-            start_s, end_s = min(start_s, span.start_s), max(end_s, span.end_s)
-    start_s = max(start_s - rule.collar_s, floor_s)
-    end_s = min(end_s + rule.collar_s, ceiling_s)
+    before = max((span.end_s for span in others if span.start_s < core.start_s), default=-math.inf)
+    after = min((span.start_s for span in others if span.end_s > core.end_s), default=math.inf)
+    sounds = speech.get(channel, ())
+    floor_s = before if _ends_a_sound(before, sounds) else before - rule.overrun_s
+    ceiling_s = after if _begins_a_sound(after, sounds) else after + rule.overrun_s
+    own = [each for each in sounds if each.overlaps(core)]
+    begins_s = min((each.start_s for each in own if each.start_s >= before), default=core.start_s)
+    ends_s = max((each.end_s for each in own if each.end_s <= after), default=core.end_s)
+    start_s = max(min(core.start_s, begins_s) - rule.collar_s, floor_s)
+    end_s = min(max(core.end_s, ends_s) + rule.collar_s, ceiling_s)
     return TimeSpan(max(min(start_s, core.start_s), 0.0), max(end_s, core.end_s))
+
+
+def _begins_a_sound(at_s: float, sounds: Sequence[TimeSpan]) -> bool:
+    return any(abs(each.start_s - at_s) <= _AT_EDGE_S for each in sounds)
+
+
+def _ends_a_sound(at_s: float, sounds: Sequence[TimeSpan]) -> bool:
+    return any(abs(each.end_s - at_s) <= _AT_EDGE_S for each in sounds)
 
 
 def _merged(

@@ -18,9 +18,11 @@ from pipeline.doubts import doubts
 from pipeline.errors import BadAudio, BadInput, BadMetadata
 from pipeline.guards import guard
 from pipeline.keys import anonymous_subject_id
+from pipeline.loudness import Loudness
 from pipeline.pii import detect
 from pipeline.publish import Draft, publish
 from pipeline.redact import apply_to_turns, plan, shadows
+from pipeline.settle import settle
 from pipeline.speakers import attribute
 from pipeline.stopwatch import Stopwatch
 from pipeline.transcribe import transcribe
@@ -131,9 +133,10 @@ def _understand(
     channels = _channels(delivery, fmt, rooms)
     with watch.stage("transcribe"):
         blocks = watch.time_of("decode", audio.decode_speech(intake.recording, rooms.audio.max_duration_s))
-        heard = transcribe(
-            _audible(blocks, rooms.audio.silence_peak), channels, rooms.vad(), rooms.transcriber(), metadata.language
-        )
+        loudness = Loudness()
+        audible = loudness.watch(_audible(blocks, rooms.audio.silence_peak))
+        heard = transcribe(audible, channels, rooms.vad(), rooms.transcriber(), metadata.language)
+        heard = settle(heard, dict(zip(channels, loudness.levels(), strict=True)))
     with watch.stage("diarize"):
         turns = attribute(heard.segments, _speakers(intake, channels, heard, rooms))
     with watch.stage("detect"):

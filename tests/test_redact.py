@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from models.fakes import spoken
 from pipeline.audio import AudioFormat
+from pipeline.gaps import fluent
 from pipeline.pii.policy import AudioRule, DetectionRule, EntityRule, RedactionPolicy
 from pipeline.redact import apply_to_audio, apply_to_turns, plan, shadows
 from pipeline.types import Action, Channel, PiiSpan, Redaction, TimeSpan, Turn, Word, WordRange
@@ -314,19 +315,20 @@ def test_overlapping_findings_leave_nothing_between_them() -> None:
 def test_shadows_lie_only_where_the_other_channel_is_silent(
     drawn: tuple[tuple[Turn, ...], tuple[PiiSpan, ...], dict[Channel, tuple[TimeSpan, ...]]],
 ) -> None:
-    """A shadow is on the other channel, within the redaction's time, where nobody speaks; all such time has one."""
+    """A shadow is on the other channel, within the redaction's time, where its owner pauses; all such time has one."""
     turns, findings, speech = drawn
     for redaction in plan(turns, findings, speech, POLICY):
         echoes = shadows([redaction], speech)
         (other,) = set(BOTH) - {redaction.channel}
+        owned = fluent(speech[other], 0.6)
         assert all(each.channel is other and each.entity_type == redaction.entity_type for each in echoes)
-        assert not any(each.span.overlaps(said) for each in echoes for said in speech[other])
+        assert not any(each.span.overlaps(said) for each in echoes for said in owned)
         for each in echoes:
             assert redaction.span.start_s <= each.span.start_s < each.span.end_s <= redaction.span.end_s
         quiet_s = sum(each.span.duration_s for each in echoes)
         spoken_s = sum(
             max(min(said.end_s, redaction.span.end_s) - max(said.start_s, redaction.span.start_s), 0.0)
-            for said in speech[other]
+            for said in owned
         )
         assert quiet_s + spoken_s == pytest.approx(redaction.span.duration_s)
 
