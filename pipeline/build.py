@@ -105,12 +105,16 @@ class Custody:
     root: RootKey
 
 
-def custody(settings: Settings) -> Custody:
+def custody(settings: Settings, *, rotating: bool = False) -> Custody:
     """Store, records and root key, made where they do not exist yet.
+
+    Args:
+        settings: in force.
+        rotating: the root key may be of another kind than the settings say: it is about to be replaced.
 
     Raises:
         CannotOpen: the key file is damaged, or missing or another one than the callers' keys were made under.
-        UsageError: the key file is readable by others.
+        UsageError: the key file is readable by others, or holds another kind of root key than the settings say.
         StoreUnavailable: the data folder cannot be written.
     """
     try:
@@ -126,6 +130,6 @@ def custody(settings: Settings) -> Custody:
     if not all(root.opens(key_id) for key_id in used):
         raise CannotOpen("callers' keys were made under another key file than this one")
     wanted = settings.keys.kms_key
-    if wanted and (not root.kms_key or (wanted.startswith("arn:") and wanted != root.kms_key)):
+    if wanted and not rotating and (not root.kms_key or (wanted.startswith("arn:") and wanted != root.kms_key)):
         raise UsageError("keys.kms_key is not the root key of the key file: callseal keys rotate --root makes it so")
     return Custody(Archive(LocalStore(settings.store_folder)), records, root)

@@ -24,6 +24,7 @@ from pipeline.cli_common import AsJson, ConfigFile, DataDir, caller_number
 from pipeline.cli_common import print_result as _print
 from pipeline.cli_common import settings_of as _settings
 from pipeline.cli_hold import app as hold_app
+from pipeline.cli_keys import app as keys_app
 from pipeline.cli_models import app as models_app
 from pipeline.cli_subject import app as subject_app
 from pipeline.cli_text import call_lines, doctor_lines, erasure_lines
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(hold_app, name="hold")
 app.add_typer(subject_app, name="subject")
+app.add_typer(keys_app, name="keys")
 
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import sqlalchemy as sa
 
-from pipeline import schema
+from pipeline import root_keys, schema
 from pipeline.connect import connect, flush_history, reading, writing
 from pipeline.errors import NotFound, Refused, Temporary
 from pipeline.holds import held_in, refuse_restricted
@@ -116,13 +116,13 @@ class Records:
 
         Raises:
             CannotOpen: the key was made under another root key.
-            Temporary: the subject is being erased.
+            Temporary: the subject is being erased, or the root key was rotated and its key file is not here yet.
         """
         with reading(self.engine) as connection:
             key = _live_key(connection, subject_id)
         if key is None:
             with writing(self.engine) as connection:
-                key = _live_key(connection, subject_id) or _add_key(connection, new_subject_key(root, subject_id), now)
+                key = _live_key(connection, subject_id) or _add_key(connection, root, subject_id, now)
         return open_subject_key(root, key)
 
     def subject_key(self, subject_id: str) -> SubjectKey | None:
@@ -137,10 +137,10 @@ class Records:
             return frozenset(connection.execute(sa.select(schema.subjects.c.root_key_id).distinct()).scalars())
 
     def subject_key_ids(self, subject_id: str) -> tuple[str, ...]:
-        """Ids of the keys, live or shredded, that the subject's objects were sealed under."""
+        """Ids of the keys, replaced, live or shredded, that the subject's objects were sealed under."""
         with reading(self.engine) as connection:
             found = connection.execute(sa.select(schema.subjects.c.key_id).filter_by(subject_id=subject_id))
-            return tuple(found.scalars())
+            return (*root_keys.retired_ids(connection, subject_id), *found.scalars())
 
     # Calls
 
@@ -306,6 +306,7 @@ class Records:
             connection.execute(schema.events.delete().where(schema.events.c.call_id.in_(of_calls)))
             connection.execute(schema.calls.delete().filter_by(subject_id=subject_id))
             connection.execute(schema.subjects.delete().filter_by(subject_id=subject_id))
+            root_keys.forget(connection, subject_id)
         flush_history(self.engine)
 
     def finish_erasure(self, erasure_id: str, report: Mapping[str, Any], finished_at: datetime) -> None:
@@ -355,13 +356,17 @@ def _refuse_to_replace_held(connection: Connection, before: CallRecord) -> None:
         raise Refused(f"call {before.call_id} is held by {hold_id}: its result stays as it is")
 
 
-def _add_key(connection: Connection, key: SubjectKey, now: datetime) -> SubjectKey:
+def _add_key(connection: Connection, root: RootKey, subject_id: str, now: datetime) -> SubjectKey:
+    root_keys.require_current(connection, root, now)
+    key = new_subject_key(root, subject_id)
     values = {"key_id": key.key_id, "root_key_id": key.root_key_id, "wrapped_key": key.wrapped_key, "created_at": now}
     connection.execute(schema.subjects.insert().values(subject_id=key.subject_id, **values))
     return key
 
 
 def _live_key_id(connection: Connection, subject_id: str) -> str:
+    """The key's id, which stays the subject's until the transaction ends."""
+    connection.execute(sa.select(schema.subjects.c.key_id).filter_by(subject_id=subject_id).with_for_update(read=True))
     key = _live_key(connection, subject_id)
     if key is None:
         raise Refused("the caller was erased while the call was processed")
@@ -395,7 +400,10 @@ def _call_values(call: CallRecord) -> dict[str, Any]:
 
 def _insert_artifacts(connection: Connection, call: CallRecord, artifacts: Sequence[Artifact]) -> None:
     key_id = _live_key_id(connection, call.subject_id)
-    if any(artifact.sealed.subject_key_id != key_id for artifact in artifacts):
+    used = {artifact.sealed.subject_key_id for artifact in artifacts} - {key_id}
+    if used and used <= set(root_keys.retired_ids(connection, call.subject_id)):
+        raise Temporary("the caller's key was rotated while the call was processed")
+    if used:
         raise Refused("the caller was erased while the call was processed, and has another key by now")
     rows = [_artifact_values(call.call_id, artifact) for artifact in artifacts]
     if rows:

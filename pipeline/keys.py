@@ -125,17 +125,18 @@ def new_subject_key(root: RootKey, subject_id: str) -> SubjectKey:
     handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
     key_id = secrets.token_hex(16)
     plain = Secret(proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
-    return SubjectKey(subject_id, key_id, root.key_id, root.wrap(plain, _subject_binding(subject_id, key_id)))
+    return SubjectKey(subject_id, key_id, root.key_id, root.wrap(plain, subject_binding(subject_id, key_id)))
 
 
 def open_subject_key(root: RootKey, key: SubjectKey) -> OpenSubjectKey:
     """The key, ready for use. Raises CannotOpen for another root key than it was wrapped under, or changed bytes."""
     if not root.opens(key.root_key_id):
         raise CannotOpen(f"subject key {key.key_id} was made under root key {key.root_key_id}, not {root.key_id}")
-    plain = root.unwrap(key.wrapped_key, _subject_binding(key.subject_id, key.key_id))
+    plain = root.unwrap(key.wrapped_key, subject_binding(key.subject_id, key.key_id))
     handle = proto_keyset_format.parse(plain.reveal(), secret_key_access.TOKEN)
     return OpenSubjectKey(key.subject_id, key.key_id, handle.primitive(aead.Aead))
 
 
-def _subject_binding(subject_id: str, key_id: str) -> bytes:
+def subject_binding(subject_id: str, key_id: str) -> bytes:
+    """Associated data of a wrapped subject key: whose it is, and its id."""
     return binding("callseal-subject-key/1", subject_id, key_id)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Float,
@@ -31,7 +32,7 @@ from pipeline.errors import VerificationFailed
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0003"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0004"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -204,4 +205,19 @@ requests = Table(
     Column("reason", String(300), nullable=True),
     Column("closed_by_id", String(128), nullable=True),
     Column("closed_at", UtcDateTime, nullable=True, index=True),
+)
+root_keys = Table(
+    "root_keys",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("current", Boolean, nullable=True, unique=True),  # true or NULL: at most one is in force
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=True),
+)
+retired_keys = Table(
+    "retired_keys",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("subject_id", String(64), nullable=False, index=True),  # no foreign key: it is forgotten last
+    Column("retired_at", UtcDateTime, nullable=False),
 )
