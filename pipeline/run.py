@@ -17,6 +17,7 @@ from pipeline.db import CallRecord
 from pipeline.doubts import doubts
 from pipeline.errors import BadAudio, BadInput, BadMetadata
 from pipeline.guards import guard
+from pipeline.keypresses import beeps, between_keys, echoes, marked, pressed
 from pipeline.keys import anonymous_subject_id
 from pipeline.loudness import Loudness
 from pipeline.pii import detect
@@ -25,6 +26,7 @@ from pipeline.redact import apply_to_turns, plan, shadows
 from pipeline.settle import settle
 from pipeline.speakers import attribute
 from pipeline.stopwatch import Stopwatch
+from pipeline.tones import ToneListener
 from pipeline.transcribe import transcribe
 from pipeline.types import Channel, Status
 
@@ -131,21 +133,24 @@ def _understand(
     fmt = audio.probe(intake.recording)
     encode.suffix(fmt)  # a codec that cannot be written is refused before anything is done for it
     channels = _channels(delivery, fmt, rooms)
+    loudness, listener = Loudness(), ToneListener(channels)
     with watch.stage("transcribe"):
         blocks = watch.time_of("decode", audio.decode_speech(intake.recording, rooms.audio.max_duration_s))
-        loudness = Loudness()
-        audible = loudness.watch(_audible(blocks, rooms.audio.silence_peak))
+        audible = listener.listen(loudness.watch(_audible(blocks, rooms.audio.silence_peak)))
         heard = transcribe(audible, channels, rooms.vad(), rooms.transcriber(), metadata.language)
         heard = settle(heard, dict(zip(channels, loudness.levels(), strict=True)))
+    tones = listener.tones()
     with watch.stage("diarize"):
         turns = attribute(heard.segments, _speakers(intake, channels, heard, rooms))
     with watch.stage("detect"):
         findings = detect(turns, rooms.recognizer(), metadata.known_pii, rooms.redaction, heard.language)
     with watch.stage("consent"):
-        evidence = signals(turns, metadata, rooms.consent, heard.language)
+        evidence = (*signals(turns, metadata, rooms.consent, heard.language), *beeps(tones))
         decision = decide(evidence, turns, metadata.jurisdictions, rooms.consent, now)
     planned = plan(turns, findings, heard.speech, rooms.redaction)
-    guarded, review = guard(turns, heard.speech, planned, rooms.redaction)
+    keys = pressed(tones, rooms.redaction)
+    echoed = echoes(tones, keys, channels, rooms.redaction)
+    guarded, review = guard(turns, between_keys(heard.speech, (*keys, *echoed)), planned, rooms.redaction)
     redactions = (*planned, *guarded)
     why, whole = doubts(heard, channels, rooms.verify)
     return Draft(
@@ -154,8 +159,8 @@ def _understand(
         fmt=fmt,
         channels=channels,
         language=heard.language,
-        turns=apply_to_turns(turns, findings, rooms.redaction),
-        redactions=(*redactions, *shadows(redactions, heard.speech)),
+        turns=marked(apply_to_turns(turns, findings, rooms.redaction), keys, rooms.redaction),
+        redactions=(*redactions, *shadows(redactions, heard.speech), *keys, *echoed),
         review=(*review, *whole),
         decision=decision,
         doubts=why,

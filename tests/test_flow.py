@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from models.fakes import FakeTranscriber
+from pipeline.audio import decode_speech
 from pipeline.config import load_settings
 from pipeline.erase import carry_out, plan_erasure
 from pipeline.errors import BadAudio, BadMetadata, CallsealError, Refused, Temporary
@@ -18,10 +19,12 @@ from pipeline.export import describe_call, export_call
 from pipeline.ingest import Delivery
 from pipeline.metadata import parse_metadata
 from pipeline.run import Outcome, Rooms, process
+from pipeline.tones import ToneListener
 from pipeline.types import ArtifactKind, Channel, Status, TimeSpan
 from tests import scripted
-from tests.factories import pcm16, sound_file
+from tests.factories import pcm16, recording, sound_file
 from tests.product import files, objects
+from tests.test_tones import FIRST_S, keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,6 +134,24 @@ def test_known_values_are_found(place: Place) -> None:
     outcome = place.process(known_pii={"PERSON": ["lovely weather"]})
     assert any(r["channel"] == "agent" and r["entity_type"] == "PERSON" for r in outcome.summary["redactions"])
     assert "lovely" not in place.export()["transcript.vtt"].decode()
+
+
+def test_keys_are_gone(place: Place) -> None:
+    """Keys that were pressed are on neither channel, stand in the transcript as one mark and are recorded nowhere."""
+    voices = scripted.samples(scripted.script())
+    sound, spans = keys("4711", 0.1, 0.1, scripted.RATE_HZ)
+    first = round((31.5 - FIRST_S) * scripted.RATE_HZ)
+    voices[:, first : first + len(sound)] += sound * np.array([[0.02], [1.0]])
+    summary = place.process(sound_file(pcm16(voices), scripted.RATE_HZ)).summary
+    found = [each for each in summary["redactions"] if each["entity_type"] == "DTMF"]
+    assert sorted(each["channel"] for each in found) == ["agent", "customer"]
+    assert all(each["start_s"] <= 31.5 and each["end_s"] >= 31.5 - FIRST_S + spans[-1].end_s for each in found)
+    exported = place.export()
+    listener = ToneListener((Channel.AGENT, Channel.CUSTOMER))
+    list(listener.listen(decode_speech(recording(exported["redacted.wav"]), 60.0)))
+    assert listener.tones() == ()
+    assert exported["transcript.vtt"].decode().count("[DTMF]") == 1
+    assert not any(each["start_s"] > 31.0 and each["end_s"] < 33.0 for each in summary["review"])
 
 
 def test_a_mono_call_is_told_apart(place: Place) -> None:
