@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.pii import PiiRecognizer
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
+    from pipeline.store import Store
     from pipeline.transcribe import Transcriber
 
 
@@ -115,7 +116,8 @@ def custody(settings: Settings, *, rotating: bool = False) -> Custody:
     Raises:
         CannotOpen: the key file is damaged, or missing or another one than the callers' keys were made under.
         UsageError: the key file is readable by others, or holds another kind of root key than the settings say.
-        StoreUnavailable: the data folder cannot be written.
+        StoreUnavailable: the data folder cannot be written, or the database not reached.
+        MissingExtra: what speaks to the store or the database is not installed.
     """
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -132,4 +134,20 @@ def custody(settings: Settings, *, rotating: bool = False) -> Custody:
     wanted = settings.keys.kms_key
     if wanted and not rotating and (not root.kms_key or (wanted.startswith("arn:") and wanted != root.kms_key)):
         raise UsageError("keys.kms_key is not the root key of the key file: callseal keys rotate --root makes it so")
-    return Custody(Archive(LocalStore(settings.store_folder)), records, root)
+    return Custody(Archive(open_store(settings)), records, root)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store of the settings; nothing is read or written.
+
+    Raises:
+        MissingExtra: the store is a bucket, and what speaks to it is not installed.
+        StoreUnavailable: no region is set, in the settings or in the environment.
+    """
+    if settings.store.kind == "folder":
+        return LocalStore(settings.store_folder)
+    from pipeline.store.s3 import S3Store
+    from pipeline.store.s3_client import S3Options
+
+    chosen = settings.store.model_dump(include=set(S3Options.__slots__))
+    return S3Store.connect(S3Options(**chosen))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import UsageError
@@ -79,9 +80,42 @@ class KeySettings(_Part):
 
 
 class StoreSettings(_Part):
-    """Where sealed objects are."""
+    """Where sealed objects are; all but ``kind`` and ``folder`` is about the bucket."""
 
+    kind: Literal["folder", "s3"]
     folder: str
+    bucket: str
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+/)*$")]
+    endpoint: str
+    region: str
+    sse: Literal["", "AES256", "aws:kms"]
+    kms_key: str
+    tags: bool
+    object_lock: Literal["", "GOVERNANCE", "COMPLIANCE"]
+    unfinished_days: Annotated[int, Field(ge=1, le=365)]
+    hidden_days: Annotated[int, Field(ge=1, le=3650)]
+
+    @field_validator("endpoint")
+    @classmethod
+    def _encrypted(cls, endpoint: str) -> str:
+        """What is stored is sealed; the requests about it are not, and show which caller is erased when."""
+        parts = urlsplit(endpoint)
+        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if endpoint and not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and local))):
+            raise ValueError("an endpoint is an https:// URL, or http:// on this machine")
+        return endpoint
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind == "s3" and not self.bucket:
+            raise ValueError("the kind s3 needs a bucket")
+        return self
+
+
+class DatabaseSettings(_Part):
+    """Where the records are; the URL can hold a password, so it is shown nowhere."""
+
+    url: SecretStr
 
 
 class Settings(BaseSettings):
@@ -103,6 +137,7 @@ class Settings(BaseSettings):
     policies: PolicySettings
     keys: KeySettings
     store: StoreSettings
+    database: DatabaseSettings
 
     @classmethod
     def settings_customise_sources(  # noqa: D102 -- the library's signature
@@ -117,8 +152,8 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy URL of the records."""
-        return f"sqlite:///{self.data_dir / 'callseal.db'}"
+        """SQLAlchemy URL of the records; not to be printed."""
+        return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'callseal.db'}"
 
     @property
     def database_exists(self) -> bool:

@@ -6,6 +6,7 @@
     │   ├── BadAudio                          not audio, truncated, empty, silent, wrong channels, too long
     │   └── BadMetadata                       unknown key, wrong type, contradiction with the audio
     ├── Refused                      exit 4   policy or authorisation says no
+    │   └── Locked                            the store itself holds the object until a date
     ├── NotFound                     exit 5   no such call, caller or artifact
     ├── VerificationFailed           exit 6   what was checked is not what it must be
     │   └── CannotOpen                        wrong key, or a sealed object that was changed
@@ -19,7 +20,10 @@ Messages hold ids, counts and file suffixes, never a word, a digit or a name fro
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class CallsealError(Exception):
@@ -53,6 +57,21 @@ class Refused(CallsealError):
     """Policy or authorisation forbids the request."""
 
     exit_code = 4
+
+
+class Locked(Refused):
+    """The store holds the object: a lock with a date, or a legal hold that somebody has to lift.
+
+    Args:
+        key: name of the object.
+        until: when the lock ends (UTC); None for a legal hold.
+    """
+
+    def __init__(self, key: str, until: datetime | None) -> None:
+        end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "by a legal hold"
+        super().__init__(f"the store holds object {key} {end}")
+        self.key = key
+        self.until = until
 
 
 class NotFound(CallsealError):

@@ -12,6 +12,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.servers import S3Server
+
 settings.register_profile("callseal", deadline=None, derandomize=True)
 settings.load_profile("callseal")
 
@@ -27,5 +29,42 @@ def _no_network() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine that runs the tests reaches them."""
-    for name in [name for name in os.environ if name.startswith("CALLSEAL_")]:
+    for name in [name for name in os.environ if name.startswith(("CALLSEAL_", "AWS_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def _plain_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    from tests import servers
+
+    with servers.plain_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _versioned_s3() -> Iterator[S3Server]:
+    from tests import servers
+
+    with servers.versioned_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The credentials of the tests' servers, where every AWS tool looks for them."""
+    from tests import servers
+
+    for name, value in servers.AWS_ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def plain_s3(_plain_s3: S3Server, aws: None) -> S3Server:
+    """A server whose buckets keep one version."""
+    return _plain_s3
+
+
+@pytest.fixture
+def versioned_s3(_versioned_s3: S3Server, aws: None) -> S3Server:
+    """A server whose buckets keep every version and can lock."""
+    return _versioned_s3

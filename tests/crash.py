@@ -1,7 +1,7 @@
 """A process that dies at each change of a file: ``python -m tests.crash FOLDER``.
 
 Prints one JSON line per point: a forked child processes the scripted call and kills itself, as a power cut would, just
-before the n-th time that it creates, renames or removes something in its store. What it left is copied to
+before the n-th time that it creates, links or removes something in its store. What it left is copied to
 ``FOLDER/POINT-left``; a second child then processes the call again, in ``FOLDER/POINT``. ``tests.kill_child`` dies at
 each stage, and where a result is replaced.
 """
@@ -25,7 +25,7 @@ from tests.kill_child import Point
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_TOUCHES: Final = {"open", "os.rename", "os.remove", "os.mkdir"}
+_TOUCHES: Final = {"open", "os.link", "os.remove", "os.mkdir"}
 
 
 def _at_touch(number: int, store: str) -> Callable[[], Callable[[str], None]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
 from pipeline.errors import NotFound
-from pipeline.store import new_key
+from pipeline.store import Label, new_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.store import Store
 
 
@@ -31,15 +34,20 @@ def keys(store: Store, prefix: str = "") -> set[str]:
     return {found.key for found in store.list(prefix)}
 
 
-def _write_and_raise(raw: BinaryIO, error: type[BaseException]) -> None:
-    raw.write(b"half")
+def _write_and_raise(raw: BinaryIO, content: bytes, error: type[BaseException]) -> None:
+    raw.write(content)
     raise error
+
+
+def _write_while(raw: BinaryIO, other: Callable[[], object]) -> None:
+    raw.write(b"second" * (2 << 20))
+    other()
 
 
 class StoreSuite:
     """The conformance suite."""
 
-    @pytest.mark.parametrize("content", [b"", b"x", b"0123456789" * 100_000])
+    @pytest.mark.parametrize("content", [b"", b"x", b"0123456789" * 100_000, b"x" * (8 << 20), os.urandom(17 << 20)])
     def test_what_is_put_is_read_back(self, store: Store, content: bytes) -> None:
         """An object is what was written, also when that is nothing."""
         key = put(store, content)
@@ -76,19 +84,21 @@ class StoreSuite:
         """Until the block ends, the object is in no listing and cannot be opened."""
         key = new_key()
         with store.put(key) as raw:
-            raw.write(b"half")
-            assert store.stat(key) is None
-            assert keys(store) == set()
-            with pytest.raises(NotFound):
-                store.open(key)
+            for size_bytes in (4, 9 << 20):
+                raw.write(b"x" * size_bytes)
+                assert store.stat(key) is None
+                assert keys(store) == set()
+                with pytest.raises(NotFound):
+                    store.open(key)
         assert keys(store) == {key}
 
     @pytest.mark.parametrize("error", [_StopError, KeyboardInterrupt, GeneratorExit])
-    def test_failed_leaves_nothing(self, store: Store, error: type[BaseException]) -> None:
-        """A block that raises, for whatever reason, stores nothing, and the name stays free."""
+    @pytest.mark.parametrize("size_bytes", [4, 9 << 20])
+    def test_failed_leaves_nothing(self, store: Store, error: type[BaseException], size_bytes: int) -> None:
+        """A block that raises, for whatever reason and however late, stores nothing, and the name stays free."""
         key = new_key()
         with pytest.raises(error), store.put(key) as raw:
-            _write_and_raise(raw, error)
+            _write_and_raise(raw, b"x" * size_bytes, error)
         assert store.stat(key) is None
         assert put(store, b"whole", key) == key
 
@@ -99,6 +109,29 @@ class StoreSuite:
             raw.write(b"second")
         with store.open(key) as raw:
             assert raw.read() == b"first"
+
+    def test_two_writers_of_one_name(self, store: Store) -> None:
+        """The one that ends first has the name; the other is told so, and nothing of it is there."""
+        key = new_key()
+        with pytest.raises(ValueError, match="exists"), store.put(key) as slow:
+            _write_while(slow, lambda: put(store, b"first", key))
+        with store.open(key) as raw:
+            assert raw.read() == b"first"
+        store.delete(key)
+        assert keys(store) == set()
+
+    def test_label_changes_nothing(self, store: Store) -> None:
+        """An object with a label is the same object; labels take rules as they are written."""
+        key = new_key()
+        until = datetime(2027, 11, 20, tzinfo=UTC)
+        with store.put(key, Label('2026-11 recording: 16 CFR § 310.5, "five years"', until)) as raw:
+            raw.write(b"x")
+        store.lock(key, until)
+        with store.open(key) as raw:
+            assert raw.read() == b"x"
+        store.delete(key)
+        with pytest.raises(NotFound):
+            store.lock(key, until)
 
     def test_listing_by_prefix(self, store: Store) -> None:
         """A prefix of any length selects, the empty one selects all."""

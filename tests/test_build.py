@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.build import custody
+from pipeline.build import custody, open_store
 from pipeline.config import load_settings
 from pipeline.errors import CannotOpen
+from pipeline.store.local import LocalStore
+from pipeline.store.s3 import S3Store
+from pipeline.store.s3_client import S3Options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.config import Settings
+    from tests.servers import S3Server
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -49,3 +53,27 @@ def test_a_lost_key_file_is_not_replaced(used: Settings) -> None:
     with pytest.raises(CannotOpen, match="put it back"):
         custody(used)
     assert not used.key_file.exists()
+
+
+def test_settings_choose_the_store(tmp_path: Path, plain_s3: S3Server) -> None:
+    """A folder unless the settings name a bucket, which then gets every option."""
+    file = tmp_path / "mine.toml"
+    bucket = plain_s3.bucket()
+    file.write_text(
+        f'[store]\nkind = "s3"\nbucket = "{bucket}"\nprefix = "calls/"\nendpoint = "{plain_s3.endpoint}"\n'
+        'region = "eu-central-1"\nsse = "aws:kms"\nkms_key = "alias/calls"\ntags = false\nobject_lock = "COMPLIANCE"\n'
+    )
+    assert open_store(load_settings(tmp_path)) == LocalStore(tmp_path / "objects")
+    store = open_store(load_settings(tmp_path, file))
+    assert isinstance(store, S3Store)
+    assert store.options == S3Options(
+        bucket=bucket,
+        prefix="calls/",
+        endpoint=plain_s3.endpoint,
+        region="eu-central-1",
+        sse="aws:kms",
+        kms_key="alias/calls",
+        tags=False,
+        object_lock="COMPLIANCE",
+    )
+    assert list(store.list()) == []

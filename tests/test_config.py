@@ -67,6 +67,10 @@ def test_the_environment_names_the_file(file: Path, monkeypatch: pytest.MonkeyPa
         ('[asr]\ndevice = "abacus"\n', "asr.device"),
         ("[audio]\nmax_duration_s = -1\n", "audio.max_duration_s"),
         ('[audio]\ntwo_channels = ["agent"]\n', "audio.two_channels"),
+        ('[store]\nkind = "s3"\n', "bucket"),
+        ('[store]\nprefix = "calls"\n', "store.prefix"),
+        ('[store]\nendpoint = "http://objects.example.com"\n', "store.endpoint"),
+        ('[store]\nobject_lock = "on"\n', "store.object_lock"),
         ("asr = 3\n", "asr"),
         ("[asr\n", "not TOML"),
     ],
@@ -99,3 +103,12 @@ def test_folders_can_be_elsewhere(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, file)
     assert (settings.key_file, settings.store_folder) == (Path("/k/root.json"), Path("/o"))
     assert settings.policy_file("retention.toml") == Path("/p/retention.toml")
+
+
+def test_password_of_the_database_is_shown_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The URL comes from a file or the environment, and no representation of the settings shows it."""
+    assert load_settings(tmp_path).database_url == f"sqlite:///{tmp_path}/callseal.db"
+    monkeypatch.setenv("CALLSEAL_DATABASE__URL", "postgresql://callseal:hunter2@db.example.com/callseal")
+    settings = load_settings(tmp_path)
+    assert settings.database_url == "postgresql://callseal:hunter2@db.example.com/callseal"
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"

@@ -15,7 +15,17 @@ JOINS_MODELS = {"pipeline.build", "pipeline.cli", "pipeline.cli_models"}
 ABOVE_ROOMS = JOINS_MODELS | {"pipeline.run", "pipeline.publish", "pipeline.sweep"}
 HEAVY = {
     *("torch", "torchaudio", "av", "soundfile", "ctranslate2", "faster_whisper", "pyannote", "numpy", "scipy"),
-    *("presidio_analyzer", "presidio_anonymizer", "spacy", "sqlalchemy", "alembic", "tink", "pydantic"),
+    *(
+        "presidio_analyzer",
+        "presidio_anonymizer",
+        "spacy",
+        "sqlalchemy",
+        "alembic",
+        "tink",
+        "pydantic",
+        "boto3",
+        "botocore",
+    ),
 }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.store import Store
+    from tests.servers import S3Server
 
 _LIMITED = """
 import resource, sys
@@ -47,6 +48,24 @@ class TestMemoryStore(StoreSuite):
     def store(self) -> Store:
         """An empty one."""
         return MemoryStore()
+
+
+class TestPlainS3(StoreSuite):
+    """A bucket that keeps one version, under a prefix."""
+
+    @pytest.fixture
+    def store(self, plain_s3: S3Server) -> Store:
+        """An empty one."""
+        return plain_s3.store(prefix="calls/")
+
+
+class TestVersionedS3(StoreSuite):
+    """A bucket that keeps every version, and locks."""
+
+    @pytest.fixture
+    def store(self, versioned_s3: S3Server) -> Store:
+        """An empty one."""
+        return versioned_s3.store(object_lock="GOVERNANCE", prefix="a/b/", sse="AES256")
 
 
 class TestLocalStore(StoreSuite):

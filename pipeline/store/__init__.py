@@ -29,6 +29,14 @@ class ObjectStat:
     modified_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a store may show beside an object to whoever manages it: the rule it is kept by, and until when (UTC)."""
+
+    rule: str
+    retain_until: datetime
+
+
 class Store(Protocol):
     """A place for sealed objects.
 
@@ -36,10 +44,16 @@ class Store(Protocol):
     A name that is not of the form ``new_key`` gives raises ValueError: it cannot come from us.
     """
 
-    def put(self, key: str) -> AbstractContextManager[BinaryIO]:
+    def put(self, key: str, label: Label | None = None) -> AbstractContextManager[BinaryIO]:
         """A writer whose bytes become the object ``key`` when the block ends well, and nothing when it does not.
 
-        Raises ValueError if the object exists: names are never used twice.
+        Raises ValueError if the object exists, or came to exist while this one was written: names are never used twice.
+        """
+
+    def lock(self, key: str, until: datetime) -> None:
+        """Makes the object impossible to remove before ``until``, in a store that was set up to lock; else nothing.
+
+        Raises NotFound if there is no such object.
         """
 
     def open(self, key: str) -> BinaryIO:
@@ -49,10 +63,16 @@ class Store(Protocol):
         """Size and time of an object, None if there is none."""
 
     def list(self, prefix: str = "") -> Iterator[ObjectStat]:
-        """The complete objects whose name starts with ``prefix``, in no order; all their versions."""
+        """The complete objects whose name starts with ``prefix``, in no order.
+
+        Every version and every delete marker is one of them: what is not listed is not there.
+        """
 
     def delete(self, key: str) -> None:
-        """Removes an object with all its versions for good; no error if there is none."""
+        """Removes an object with all its versions, markers and unfinished writes for good; no error if there is none.
+
+        Raises Locked if the store holds it until a date.
+        """
 
     def remove_partial(self, before: datetime) -> int:
         """Removes what writers that died before ``before`` (UTC) left behind; gives how many."""
@@ -63,8 +83,13 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
+def is_key(name: str) -> bool:
+    """Whether a name has the form that ``new_key`` gives."""
+    return _KEY.fullmatch(name) is not None
+
+
 def check_key(key: str) -> str:
     """``key`` itself. Raises ValueError if it is not of the form that ``new_key`` gives."""
-    if _KEY.fullmatch(key) is None:
+    if not is_key(key):
         raise ValueError("an object name is 32 hex digits")
     return key

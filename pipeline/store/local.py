@@ -1,6 +1,7 @@
 """A store in a folder: takes sealed bytes, gives files ``ab/abcd...``; see ``pipeline.store`` for the promises.
 
-Writing is temp file, fsync, rename, fsync of the folder. 256 folders keep each at 4,000 files for 10^6 objects.
+Writing is temp file, fsync, link under the object's name, fsync of the folder. 256 folders keep each at 4,000 files
+for 10^6 objects.
 Overwriting a file before it is removed is of no use on flash and copy-on-write disks; that the bytes are ciphertext
 whose key is destroyed is what makes removal final.
 """
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from pipeline.errors import NotFound, StoreUnavailable
-from pipeline.store import ObjectStat, check_key
+from pipeline.store import Label, ObjectStat, check_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,9 @@ class LocalStore:
     folder: Path
 
     @contextmanager
-    def put(self, key: str) -> Iterator[BinaryIO]:
-        """See Store."""
+    def put(self, key: str, label: Label | None = None) -> Iterator[BinaryIO]:
+        """See Store; shows no labels."""
+        del label
         path = self._path(key)
         if path.exists():
             raise ValueError("an object of this name exists")
@@ -47,7 +49,7 @@ class LocalStore:
             with _Writer(descriptor) as writer:
                 yield cast("BinaryIO", writer)
                 writer.sync()
-            with _unavailable():
+            with _unavailable(), _taken():
                 _publish(temp, path, self.folder)
         finally:
             with suppress(OSError):
@@ -61,6 +63,12 @@ class LocalStore:
             raise NotFound(f"there is no stored object {key}") from exc
         except OSError as exc:
             raise _error(exc) from exc
+
+    def lock(self, key: str, until: datetime) -> None:
+        """See Store; a folder has no locks."""
+        del until
+        if self.stat(key) is None:
+            raise NotFound(f"there is no stored object {key}")
 
     def stat(self, key: str) -> ObjectStat | None:
         """See Store."""
@@ -80,6 +88,10 @@ class LocalStore:
         path = self._path(key)
         with _unavailable():
             path.unlink(missing_ok=True)
+            partial = self.folder / _PARTIAL
+            for name in _names(partial):
+                if name.startswith(key):
+                    (partial / name).unlink(missing_ok=True)
             with suppress(FileNotFoundError):
                 _fsync_folder(path.parent)
 
@@ -140,6 +152,14 @@ def _unavailable() -> Iterator[None]:
         raise _error(exc) from exc
 
 
+@contextmanager
+def _taken() -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as exc:
+        raise ValueError("an object of this name exists") from exc
+
+
 def _error(exc: OSError) -> StoreUnavailable:
     return StoreUnavailable(f"the store's folder cannot be used: {exc.strerror}")
 
@@ -155,7 +175,7 @@ def _publish(temp: Path, path: Path, root: Path) -> None:
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
         _fsync_folder(folder.parent)
-    temp.rename(path)
+    path.hardlink_to(temp)  # unlike a rename it never takes the place of what is there
     _fsync_folder(path.parent)
 
 

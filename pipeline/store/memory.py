@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.errors import NotFound
-from pipeline.store import ObjectStat, check_key
+from pipeline.store import Label, ObjectStat, check_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,22 @@ class MemoryStore:
     _objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict, repr=False)
 
     @contextmanager
-    def put(self, key: str) -> Iterator[BinaryIO]:
-        """See Store."""
+    def put(self, key: str, label: Label | None = None) -> Iterator[BinaryIO]:
+        """See Store; shows no labels."""
+        del label
         if check_key(key) in self._objects:
             raise ValueError("an object of this name exists")
         buffer = io.BytesIO()
         yield buffer
-        self._objects[key] = (buffer.getvalue(), datetime.now(UTC))
+        mine = (buffer.getvalue(), datetime.now(UTC))
+        if self._objects.setdefault(key, mine) is not mine:
+            raise ValueError("an object of this name exists")
+
+    def lock(self, key: str, until: datetime) -> None:
+        """See Store; there are no locks here."""
+        del until
+        if check_key(key) not in self._objects:
+            raise NotFound(f"there is no stored object {key}")
 
     def open(self, key: str) -> BinaryIO:
         """See Store."""

@@ -1,0 +1,104 @@
+"""Real servers for the tests: an S3 that keeps one version, one that keeps all and locks, and PostgreSQL.
+
+Each starts once, when a test first asks for it, on a port or socket of its own, and ends with the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import boto3
+
+from pipeline.store.s3 import S3Store
+from pipeline.store.s3_client import S3Options, client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BIN: Final = Path(sys.executable).parent
+KEY_ID, SECRET = "AKIATESTTESTTESTTEST", "invented-secret-of-the-tests"
+AWS_ENVIRONMENT: Final = {
+    "AWS_ACCESS_KEY_ID": KEY_ID,
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+_ADDRESS: Final = re.compile(rb"http://127\.0\.0\.1:\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Server:
+    """A server that speaks S3.
+
+    Args:
+        endpoint: its URL.
+        versioned: whether new buckets keep versions and can lock.
+        process: its process.
+        folder: where it keeps what it is given, if it is on the disk.
+    """
+
+    endpoint: str
+    versioned: bool
+    process: subprocess.Popen[bytes]
+    folder: Path | None = None
+
+    def bucket(self) -> str:
+        """The name of a new, empty bucket."""
+        name = f"tests-{uuid.uuid4().hex[:12]}"
+        lock = {"ObjectLockEnabledForBucket": True} if self.versioned else {}
+        boto3.client("s3", endpoint_url=self.endpoint).create_bucket(Bucket=name, **lock)
+        return name
+
+    def store(self, *, attempts: int = 2, read_timeout_s: float = 10, endpoint: str = "", **options: Any) -> S3Store:
+        """A store on a new bucket, or on the one that is named."""
+        bucket = options.pop("bucket", None) or self.bucket()
+        chosen = S3Options(bucket=bucket, endpoint=endpoint or self.endpoint, **options)
+        return S3Store(chosen, client(chosen, attempts=attempts, read_timeout_s=read_timeout_s))
+
+
+@contextmanager
+def _serving(command: Sequence[str | Path]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A process and the URL that it says it serves. It logs to a file, for nobody empties a pipe."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([*map(str, command)], stdout=log, stderr=log)
+        try:
+            yield process, _address(process, log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+    while process.poll() is None:
+        if found := _ADDRESS.search(os.pread(log.fileno(), 10_000, 0)):
+            return found.group().decode()
+        time.sleep(0.02)
+    raise AssertionError(f"a server ended with {process.returncode}")
+
+
+@contextmanager
+def plain_s3(folder: Path, address: str = "127.0.0.1:0") -> Iterator[S3Server]:
+    """``rclone serve s3`` on a folder: no versions, no locks, no conditional writes."""
+    folder.mkdir(exist_ok=True)
+    options = ("--config", "/dev/null", "--addr", address, "--auth-key", f"{KEY_ID},{SECRET}", "--log-level", "NOTICE")
+    with _serving([BIN / "rclone", "serve", "s3", *options, folder]) as (process, endpoint):
+        yield S3Server(endpoint, versioned=False, process=process, folder=folder)
+
+
+@contextmanager
+def versioned_s3() -> Iterator[S3Server]:
+    """Moto's server: versions, delete markers, Object Lock, conditional writes, KMS."""
+    with _serving([BIN / "moto_server", "-H", "127.0.0.1", "-p", "0"]) as (process, endpoint):
+        yield S3Server(endpoint, versioned=True, process=process)
