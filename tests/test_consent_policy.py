@@ -9,6 +9,7 @@ import pytest
 from pipeline.config import shipped_configs
 from pipeline.consent_policy import load_consent_policy
 from pipeline.errors import UsageError
+from pipeline.schema import check_content_free
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,11 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
     file = tmp_path / "consent.toml"
     file.write_text(TEXT.replace(old, new, 1))
     return file
+
+
+def test_every_source_can_be_recorded() -> None:
+    """No source of a rule looks like a telephone number or other content to the database."""
+    check_content_free([rule.source for rule in load_consent_policy(SHIPPED).rules.values()])
 
 
 @pytest.mark.parametrize(

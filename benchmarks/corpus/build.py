@@ -53,8 +53,9 @@ def build(script: Script, folder: Path) -> dict[str, Any]:
     rate = codecs.rate_of(script.codec)
     tracks = {name: effects.to_rate(samples, rate, band=script.codec != "wide") for name, samples in clean.items()}
     seed = np.frombuffer(f"{script.seed}:{script.id}".encode(), dtype=np.uint8)
-    line, floors = effects.apply_line(tracks, script.options, np.random.default_rng(seed.tolist()))
     pii = list(laid.pii)
+    keys = [(int(p["start_s"] * rate), int(p["end_s"] * rate) + 1) for p in pii if p["entity_type"] == "DTMF"]
+    line, floors = effects.apply_line(tracks, script.options, keys, np.random.default_rng(seed.tolist()))
     if script.layout != "mono":
         pii += effects.bleed_labels(laid.pii, tracks, floors, script.options["sidetone_db"], rate)
     folder.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def speech_rms(samples: Samples) -> float:
 
 
 def noise(kind: str, length: int, source: Samples, rng: np.random.Generator) -> Samples:
-    """Unit-RMS noise: ``white``, ``pink`` (1/f power), or ``babble`` (six reversed copies of the call)."""
+    """Unit-RMS noise: ``white``, ``pink`` (1/f power), or ``babble`` (six reversed copies of the voices)."""
     if kind == "babble" and len(source):
         reversed_source = source[::-1]
         copies = [np.roll(reversed_source, int(rng.integers(len(source)))) for _ in range(6)]
@@ -70,16 +70,18 @@ def noise_floors(tracks: dict[str, Samples], snr_db: float | None) -> dict[str, 
 
 
 def apply_line(
-    tracks: dict[str, Samples], options: dict[str, Any], rng: np.random.Generator
+    tracks: dict[str, Samples], options: dict[str, Any], keys: list[tuple[int, int]], rng: np.random.Generator
 ) -> tuple[dict[str, Samples], dict[str, float]]:
-    """Tracks with sidetone and noise, and the noise floor of each channel."""
+    """Tracks with sidetone and noise, and the noise floor of each channel; ``keys`` (samples) are not in the babble."""
     floors = noise_floors(tracks, options["snr_db"])
-    everything = np.sum(list(tracks.values()), axis=0)
+    voices = np.sum(list(tracks.values()), axis=0)
+    for first, end in keys:
+        voices[first:end] = 0.0
     out = {}
     for channel, samples in tracks.items():
         other = tracks["customer" if channel == "agent" else "agent"]
         bleed = other * 10 ** (options["sidetone_db"] / 20) if options["sidetone_db"] is not None else 0.0
-        hiss = noise(options["noise"] if options["snr_db"] is not None else "white", len(samples), everything, rng)
+        hiss = noise(options["noise"] if options["snr_db"] is not None else "white", len(samples), voices, rng)
         out[channel] = np.clip(samples + bleed + hiss * floors[channel], -1, 1).astype(np.float32)
     return out, floors
 
