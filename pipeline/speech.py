@@ -17,7 +17,7 @@ from pipeline.audio import SPEECH_RATE_HZ
 from pipeline.types import Channel, TimeSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,6 +38,7 @@ MIN_SPEECH_S, MIN_SILENCE_S = 0.09, 0.25
 PIECE_PAD_S = 0.30
 JOIN_GAP_S = 0.80  # a pause this short stays in the piece
 WINDOW_S = 28.0
+OPEN_WINDOWS = 2  # what does not fit into the one may fit into the other: a window costs the same however full it is
 MIN_PART_S = 0.3
 _PAUSE_FRAMES = 5  # a cut is in the middle of the quietest stretch this long
 
@@ -136,7 +137,7 @@ class SpeechCutter:
     _cut_s: float = 0.0  # where a monologue was cut last; nothing is heard on both sides of it
     _samples: Signal = field(default_factory=lambda: np.zeros(0, np.float32))
     _probabilities: Probabilities = field(default_factory=lambda: np.zeros(0, np.float32))
-    _pieces: list[tuple[TimeSpan, Signal]] = field(default_factory=list)
+    _open: list[list[tuple[TimeSpan, Signal]]] = field(default_factory=list)  # windows that may still get a piece
 
     def feed(self, samples: Signal, other: Signal | None = None, *, last: bool = False) -> Iterator[Window]:
         """Windows that are complete now; ``last`` closes everything. Blocks but the last are whole VAD frames.
@@ -168,7 +169,8 @@ class SpeechCutter:
                 yield from self._add(part)
         self._done_s, self._cut_s = keep_from_s, self._cut_s if until_s == math.inf else until_s
         if last:
-            yield from self._flush()
+            yield from map(self._window, self._open)
+            self._open = []
         else:
             self._forget(keep_from_s)
 
@@ -205,24 +207,25 @@ class SpeechCutter:
         yield TimeSpan(start_s, end_s)
 
     def _add(self, part: TimeSpan) -> Iterator[Window]:
-        """Hold a part of the call for the next window."""
+        """Put a part of the call into an open window; gives the fullest one when there is room in none."""
         first = max(round((part.start_s - self._base_s) * SPEECH_RATE_HZ), 0)
         samples = self._samples[first : round((part.end_s - self._base_s) * SPEECH_RATE_HZ)].copy()
         start_s = self._base_s + first / SPEECH_RATE_HZ
         span = TimeSpan(start_s, start_s + len(samples) / SPEECH_RATE_HZ)
-        if sum(held.duration_s for held, _ in self._pieces) + span.duration_s > WINDOW_S:
-            yield from self._flush()
-        self._pieces.append((span, samples))
-
-    def _flush(self) -> Iterator[Window]:
-        if not self._pieces:
+        fitting = [pieces for pieces in self._open if _length_s(pieces) + span.duration_s <= WINDOW_S]
+        if fitting:
+            max(fitting, key=_length_s).append((span, samples))
             return
+        if len(self._open) == OPEN_WINDOWS:
+            yield self._window(self._open.pop(max(range(OPEN_WINDOWS), key=lambda each: _length_s(self._open[each]))))
+        self._open.append([(span, samples)])
+
+    def _window(self, held: Sequence[tuple[TimeSpan, Signal]]) -> Window:
         pieces, offset_s = [], 0.0
-        for span, _ in self._pieces:
+        for span, _ in held:
             pieces.append(Piece(offset_s, span))
             offset_s += span.duration_s
-        yield Window(self.channel, tuple(pieces), np.concatenate([samples for _, samples in self._pieces]))
-        self._pieces = []
+        return Window(self.channel, tuple(pieces), np.concatenate([samples for _, samples in held]))
 
     def _forget(self, keep_from_s: float) -> None:
         """Drop what lies before, but for the padding that the next piece may want."""
@@ -230,6 +233,10 @@ class SpeechCutter:
         self._samples = self._samples[drop * VAD_FRAME :].copy()
         self._probabilities = self._probabilities[drop:].copy()
         self._start_frame += drop
+
+
+def _length_s(held: Iterable[tuple[TimeSpan, Signal]]) -> float:
+    return sum(span.duration_s for span, _ in held)
 
 
 def _levels_db(samples: Signal) -> Signal:

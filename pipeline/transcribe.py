@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.speech import Vad, Window
     from pipeline.types import Channel
 
-HEAR_AGAIN_S = 0.6  # speech without words that is at least this long is heard again by itself
+HEAR_AGAIN_S = 2.0  # speech without words that is at least this long is heard again by itself; guards take the rest
 PARTS_TOGETHER = 8
 SURE_ENOUGH = 0.5  # mean probability below which words heard again are taken for invented, so the stretch stays a gap
 LANGUAGE_WINDOWS = 2  # how many windows a language is told from

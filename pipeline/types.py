@@ -125,7 +125,7 @@ class SpokenLanguage:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Consecutive words on one channel, as the recogniser returned them; ``words`` is never empty."""
+    """Words of one channel that were recognised together, in order of time; ``words`` is never empty."""
 
     channel: Channel
     words: tuple[Word, ...]
