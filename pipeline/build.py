@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import retain
 from pipeline.archive import Archive
-from pipeline.consent_policy import load_consent_policy
+from pipeline.consent import load_consent_policy
 from pipeline.db import Records
 from pipeline.errors import CannotOpen, StoreUnavailable, UsageError
 from pipeline.keyfile import KeyFile

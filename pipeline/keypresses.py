@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.tones import ToneKind
-from pipeline.types import Evidence, EvidenceKind, Redaction, TimeSpan, Turn, Word
+from pipeline.types import ConsentSignal, Evidence, Redaction, TimeSpan, Turn, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ def pressed(tones: Sequence[Tone], policy: RedactionPolicy) -> tuple[Redaction, 
     """Redactions of all keys on the channels they were pressed on, in order of time."""
     spans: dict[Channel, list[TimeSpan]] = {}
     for tone in tones:
-        if tone.kind is ToneKind.KEY and not _is_echo(tone, tones):
+        if tone.kind is ToneKind.KEY and not is_echo(tone, tones):
             spans.setdefault(tone.channel, []).append(_collared(tone.span))
     return _redactions(spans, "keys pressed", policy)
 
@@ -47,7 +47,7 @@ def echoes(
     spans: dict[Channel, list[TimeSpan]] = {}
     for channel in channels:
         own = [key.span for key in keys if key.channel is channel]
-        heard = [_collared(tone.span) for tone in tones if tone.channel is channel and _is_echo(tone, tones)]
+        heard = [_collared(tone.span) for tone in tones if tone.channel is channel and is_echo(tone, tones)]
         for span in _joined([*(key.span for key in keys if key.channel is not channel), *heard]):
             spans.setdefault(channel, []).extend(_less(span, own))
     return _redactions(spans, "echo of keys pressed", policy)
@@ -87,7 +87,7 @@ def beeps(tones: Iterable[Tone]) -> tuple[Evidence, ...]:
     """Evidence that a recorder's warning tone was heard: beeps that come at its interval, in order of time."""
     heard = [tone for tone in tones if tone.kind is ToneKind.BEEP]
     regular = [one for one in heard if any(_at_interval(one, other) for other in heard)]
-    return tuple(Evidence(EvidenceKind.TONE, "tone:recorder", one.channel, one.span) for one in regular)
+    return tuple(Evidence(ConsentSignal.BEEP, "tone:recorder", one.channel, one.span) for one in regular)
 
 
 def _at_interval(one: Tone, other: Tone) -> bool:
@@ -95,7 +95,7 @@ def _at_interval(one: Tone, other: Tone) -> bool:
     return one.channel is other.channel and BEEP_EVERY_S[0] <= apart_s <= BEEP_EVERY_S[1]
 
 
-def _is_echo(tone: Tone, tones: Sequence[Tone]) -> bool:
+def is_echo(tone: Tone, tones: Sequence[Tone]) -> bool:
     """Whether the same key sounded louder on another channel, at most ECHO_LATE_S before."""
     return tone.kind is ToneKind.KEY and any(
         other.channel is not tone.channel

@@ -20,7 +20,7 @@ from pydantic import (
 
 from pipeline.errors import BadMetadata, UsageError
 from pipeline.numbers import e164
-from pipeline.types import Channel
+from pipeline.types import Channel, Purpose
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,7 @@ EntityType = Annotated[str, StringConstraints(pattern=_ENTITY_TYPE)]
 KnownValue = Annotated[str, StringConstraints(min_length=2, max_length=200, strip_whitespace=True)]
 
 
+Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#A-D]$")]
 Number = Annotated[str, StringConstraints(max_length=128)]
 _EXTENSION_DIGITS = 6
 
@@ -43,15 +44,40 @@ class _Strict(BaseModel):
 
 
 class ConsentMetadata(_Strict):
-    """What the platform did about consent before or outside the recording.
+    """What the platform did about consent before or outside the recording, and what it knows of the caller.
 
     Args:
         recording_notice: who told the caller about the recording, if anybody did.
         notice_version: the wording that was played.
+        given: what the caller answered before the recording began, in a menu, on a form or in an earlier call.
+        given_at: when; a significant change of the privacy policy since then makes it void.
+        given_by: the caller, or for a minor the guardian.
+        given_version: the wording that was agreed to.
+        purposes: what the answer was about; None for the recording and its transcription.
+        opt_out: purposes that the caller has refused, by the customer records.
+        key_to_refuse: the key with which a caller refuses, as the menu offers it.
+        key_to_consent: the key with which a caller consents.
+        minor: the caller is a minor.
+        data_kinds: special kinds of data that the call is about.
     """
 
     recording_notice: Literal["ivr", "agent", "none"] | None = None
     notice_version: Annotated[str, Field(max_length=64)] | None = None
+    given: Literal["yes", "no"] | None = None
+    given_at: AwareDatetime | None = None
+    given_by: Literal["caller", "guardian"] = "caller"
+    given_version: Annotated[str, Field(max_length=64)] | None = None
+    purposes: Annotated[tuple[Purpose, ...], Field(min_length=1)] | None = None
+    opt_out: tuple[Purpose, ...] = ()
+    key_to_refuse: Key | None = None
+    key_to_consent: Key | None = None
+    minor: bool = False
+    data_kinds: tuple[Literal["health", "card"], ...] = ()
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What makes the call one that a rule of its own applies to."""
+        return (*(("minor",) if self.minor else ()), *self.data_kinds)
 
 
 class CallMetadata(_Strict):

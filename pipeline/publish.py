@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from pipeline.stopwatch import Stopwatch
     from pipeline.types import Channel, ConsentDecision, Redaction, ReviewItem, SealedObject, Turn
 
-_STATUS = {"keep": Status.STORED, "discard": Status.DISCARDED, "quarantine": Status.QUARANTINED}
+_STATUS = {
+    "keep": Status.STORED,
+    "keep_before": Status.STORED,
+    "discard": Status.DISCARDED,
+    "quarantine": Status.QUARANTINED,
+}
 
 
 @dataclass(frozen=True, slots=True)

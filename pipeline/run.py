@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import audio, encode, ingest, summary
-from pipeline.consent import decide, signals
+from pipeline.consent import judge, silenced, without
 from pipeline.db import CallRecord
 from pipeline.doubts import doubts
 from pipeline.errors import BadAudio, BadInput, BadMetadata
 from pipeline.guards import guard
-from pipeline.keypresses import beeps, between_keys, echoes, marked, pressed
+from pipeline.keypresses import between_keys, echoes, marked, pressed
 from pipeline.keys import anonymous_subject_id
 from pipeline.loudness import Loudness
 from pipeline.pii import detect
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pipeline.archive import Archive
     from pipeline.audio import AudioFormat, Speech
     from pipeline.config import AudioSettings, VerifySettings
-    from pipeline.consent_policy import ConsentPolicy
+    from pipeline.consent import ConsentPolicy
     from pipeline.db import Records
     from pipeline.ingest import Delivery, Intake, Source
     from pipeline.keys import RootKey
@@ -145,8 +145,8 @@ def _understand(
     with watch.stage("detect"):
         findings = detect(turns, rooms.recognizer(), metadata.known_pii, rooms.redaction, heard.language)
     with watch.stage("consent"):
-        evidence = (*signals(turns, metadata, rooms.consent, heard.language), *beeps(tones))
-        decision = decide(evidence, turns, metadata.jurisdictions, rooms.consent, now)
+        decision = judge(turns, tones, metadata, heard.language, rooms.consent, now)
+        withdrawn = silenced(decision, channels, heard.duration_s)
     planned = plan(turns, findings, heard.speech, rooms.redaction)
     keys = pressed(tones, rooms.redaction)
     echoed = echoes(tones, keys, channels, rooms.redaction)
@@ -159,8 +159,8 @@ def _understand(
         fmt=fmt,
         channels=channels,
         language=heard.language,
-        turns=marked(apply_to_turns(turns, findings, rooms.redaction), keys, rooms.redaction),
-        redactions=(*redactions, *shadows(redactions, heard.speech), *keys, *echoed),
+        turns=without(marked(apply_to_turns(turns, findings, rooms.redaction), keys, rooms.redaction), decision),
+        redactions=(*redactions, *shadows(redactions, heard.speech), *keys, *echoed, *withdrawn),
         review=(*review, *whole),
         decision=decision,
         doubts=why,

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from pipeline.errors import CallsealError
     from pipeline.publish import Draft
-    from pipeline.types import Artifact, ConsentDecision, Redaction, ReviewItem, SealedObject, Status, TimeSpan, Turn
+    from pipeline.types import (
+        Artifact,
+        ConsentDecision,
+        Evidence,
+        Redaction,
+        ReviewItem,
+        SealedObject,
+        Status,
+        TimeSpan,
+        Turn,
+    )
 
 TRANSCRIPT_VERSION = 1
 
@@ -30,23 +40,33 @@ def _seconds(span: TimeSpan | None) -> dict[str, float]:
 
 
 def consent(decision: ConsentDecision) -> dict[str, Any]:
-    """The consent decision with its evidence."""
+    """The consent decision, for every purpose, with its evidence."""
     return {
         "verdict": decision.verdict.value,
         "lawful": decision.lawful,
         "rule": decision.rule,
         "reason": decision.reason,
         "policy_version": decision.policy_version,
+        "privacy_policy": decision.privacy_policy,
         "decided_at": stamp(decision.decided_at),
-        "evidence": [
-            {
-                "kind": each.kind.value,
-                "rule": each.rule,
-                **({"channel": each.channel.value} if each.channel else {}),
-                **_seconds(each.span),
-            }
-            for each in decision.evidence
-        ],
+        "purposes": {
+            purpose.value: {"verdict": each.verdict.value, "lawful": each.lawful, "reason": each.reason}
+            for purpose, each in decision.purposes.items()
+        },
+        "evidence": [_evidence(each) for each in decision.evidence],
+    }
+
+
+def _evidence(found: Evidence) -> dict[str, Any]:
+    return {
+        "kind": found.kind.value,
+        "signal": found.signal.value,
+        "rule": found.rule,
+        **({"channel": found.channel.value} if found.channel else {}),
+        **({"speaker": found.speaker} if found.speaker else {}),
+        **({"confidence": found.confidence} if found.confidence is not None else {}),
+        **({"purposes": sorted(found.purposes)} if found.purposes else {}),
+        **_seconds(found.span),
     }
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 
@@ -49,6 +50,63 @@ class EvidenceKind(StrEnum):
     OBJECTION = "objection"
     METADATA = "metadata"
     TONE = "tone"
+    CONTINUED = "continued"
+    CONFIRMATION = "confirmation"
+
+
+class Purpose(StrEnum):
+    """What a recording is used for; consent is asked, given and withdrawn for each."""
+
+    RECORDING = "recording"
+    TRANSCRIPTION = "transcription"
+    QUALITY = "quality"
+    TRAINING = "training"
+    ANALYTICS = "analytics"
+    SHARING = "sharing"
+
+
+class ConsentSignal(StrEnum):
+    """What exactly a piece of consent evidence shows."""
+
+    NOTICE = "notice"
+    REQUEST = "request"
+    YES = "yes"
+    NO = "no"
+    SILENCE = "silence"
+    UNCLEAR = "unclear"
+    CONTINUED = "continued"
+    OBJECTION = "objection"
+    CONFIRMATION = "confirmation"  # that the recording has stopped
+    KEY_TO_CONSENT = "key_to_consent"
+    KEY_TO_REFUSE = "key_to_refuse"
+    BEEP = "beep"
+    NOTICE_OUTSIDE = "notice_outside"  # the rest is told by the platform or known from before
+    NO_NOTICE_OUTSIDE = "no_notice_outside"
+    CONSENT_OUTSIDE = "consent_outside"
+    CONSENT_OUTDATED = "consent_outdated"
+    REFUSAL_OUTSIDE = "refusal_outside"
+    WITHDRAWAL = "withdrawal"
+
+    @property
+    def kind(self) -> EvidenceKind:
+        """The kind of evidence that it is."""
+        return _KINDS.get(self, EvidenceKind.METADATA)
+
+
+_KINDS = {
+    ConsentSignal.NOTICE: EvidenceKind.NOTICE,
+    ConsentSignal.REQUEST: EvidenceKind.NOTICE,
+    ConsentSignal.YES: EvidenceKind.ANSWER,
+    ConsentSignal.NO: EvidenceKind.ANSWER,
+    ConsentSignal.SILENCE: EvidenceKind.ANSWER,
+    ConsentSignal.UNCLEAR: EvidenceKind.ANSWER,
+    ConsentSignal.CONTINUED: EvidenceKind.CONTINUED,
+    ConsentSignal.OBJECTION: EvidenceKind.OBJECTION,
+    ConsentSignal.CONFIRMATION: EvidenceKind.CONFIRMATION,
+    ConsentSignal.KEY_TO_CONSENT: EvidenceKind.TONE,
+    ConsentSignal.KEY_TO_REFUSE: EvidenceKind.TONE,
+    ConsentSignal.BEEP: EvidenceKind.TONE,
+}
 
 
 class Action(StrEnum):
@@ -204,17 +262,58 @@ class ReviewItem:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One fact that a consent decision rests on; ``span`` and ``channel`` are None for metadata."""
+    """One fact that a consent decision rests on.
 
-    kind: EvidenceKind
+    Args:
+        signal: what it shows.
+        rule: the phrase or the statement of the platform that shows it; free of content.
+        channel: where it was heard; None for what the platform says.
+        span: when, likewise.
+        speaker: who said it.
+        confidence: the recogniser's, in [0, 1].
+        purposes: those it names; none of them for one that is about the recording as a whole.
+    """
+
+    signal: ConsentSignal
     rule: str
     channel: Channel | None = None
     span: TimeSpan | None = None
+    speaker: str | None = None
+    confidence: float | None = None
+    purposes: frozenset[Purpose] = frozenset()
+
+    @property
+    def kind(self) -> EvidenceKind:
+        """What kind of evidence it is."""
+        return self.signal.kind
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeDecision:
+    """The verdict for one purpose."""
+
+    verdict: Verdict
+    lawful: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentDecision:
-    """Whether the call may be kept, and why (DESIGN.md section 4)."""
+    """Whether the call may be kept, and why (DESIGN.md section 4).
+
+    Args:
+        verdict: for the recording itself.
+        lawful: whether the rule that applies accepts that verdict.
+        rule: the place whose rule applies, and what it asks for.
+        reason: what decided, and the rule's source.
+        policy_version: of the rules.
+        evidence: what it rests on.
+        decided_at: when it was made.
+        purposes: the verdict for every purpose.
+        privacy_policy: version of the company's privacy policy in force at the call; None where none is on file.
+        untold: the platform says that nobody told the caller, and nothing in the recording says otherwise.
+        lawful_before: of a withdrawn call, whether what was recorded before the objection is lawful.
+    """
 
     verdict: Verdict
     lawful: bool
@@ -223,6 +322,10 @@ class ConsentDecision:
     policy_version: str
     evidence: tuple[Evidence, ...]
     decided_at: datetime
+    purposes: Mapping[Purpose, PurposeDecision] = field(default_factory=dict)
+    privacy_policy: str | None = None
+    untold: bool = False
+    lawful_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ def cast(script: Script, rng: random.Random) -> Cast:
     agent = script.options["agent"] or rng.choice(pool)
     customer = script.options["customer"] or rng.choice([name for name in pool if name != agent])
     speeds = {channel: rng.choice((0.95, 1.0, 1.05, 1.1, 1.15)) for channel in ("agent", "customer")}
+    if "speed" in script.options:
+        speeds = dict.fromkeys(speeds, script.options["speed"])
     return Cast({"agent": agent, "customer": customer}, speeds, rng.choice(sounds.DIGIT_SPEAKERS))
 
 

@@ -9,6 +9,7 @@ A turn is one line: ``A:`` the agent, ``C:`` the customer, then text with marks:
 ``[notice: text]``     labelled consent evidence: ``notice``, ``answer`` or ``objection``
 ``<pause 0.8>``        silence inside a turn, s
 ``<prompt NAME>``      a real recorded prompt; ``<prompt NAME notice>`` is evidence as well
+``<keys 9>``           these very keys, pressed
 ``A(gap=1.2):``        silence before the turn, s; negative: it begins before the turn before it has ended
 =====================  =================================================================================================
 """
@@ -100,6 +101,7 @@ class Script:
     options: dict[str, Any]
 
 
+_SPEED = "speed"  # of both voices; no key of _OPTIONS, for the digests of calls that do not have it stand
 _OPTIONS: dict[str, Any] = {
     "layout": None,  # stereo, mono or legs
     "codec": None,
@@ -116,17 +118,17 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def load(folder: Path = SCRIPTS) -> tuple[Template, ...]:
-    """Every template of a folder, in file and line order.
+def load(folder: Path = SCRIPTS, only: str = "*.toml") -> tuple[Template, ...]:
+    """Every template of a folder's files, in file and line order.
 
     Raises:
         ScriptError: an unknown key, or two calls of one name.
     """
     found: dict[str, Template] = {}
-    for path in sorted(folder.glob("*.toml")):
+    for path in sorted(folder.glob(only)):
         for raw in tomllib.loads(path.read_text(encoding="utf-8"))["call"]:
             options = {key: value for key, value in raw.items() if key not in {"id", "turns", "values"}}
-            if unknown := sorted(set(options) - set(_OPTIONS)):
+            if unknown := sorted(set(options) - set(_OPTIONS) - {_SPEED}):
                 raise ScriptError(f"{path.name}: {raw['id']}: unknown keys {unknown}")
             if raw["id"] in found:
                 raise ScriptError(f"{path.name}: {raw['id']} stands twice")
@@ -210,6 +212,8 @@ def _piece(part: str, known: dict[str, values.Value], rng: random.Random) -> Phr
             return Pause(float(mark[1]))
         if mark[0] == "prompt":
             return Phrase(mark[1], source="prompt", evidence=mark[2] if len(mark) > 2 else None)
+        if mark[0] == "keys":
+            return Phrase(mark[1], "dtmf", "DTMF", mark[1])
         raise ScriptError(f"no mark: {part!r}")
     return Phrase(part.strip().lstrip(",.?!").strip())
 

@@ -1,0 +1,1 @@
+"""The consent set: short labelled calls, a keyword baseline and a scorer."""

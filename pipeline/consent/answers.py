@@ -1,0 +1,156 @@
+"""Answers: what a caller replied to the question whether the call may be recorded. Yes, no, silence, or unclear.
+
+A doubtful answer is unclear, and unclear is no consent. Only what the caller says first counts, for a later yes may
+answer another question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pipeline.consent.patterns import Match
+from pipeline.types import Channel, ConsentSignal, Evidence, TimeSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.consent.patterns import Token
+    from pipeline.consent.phrases import Phrases
+    from pipeline.consent.speech import Speech
+
+ANSWER_WITHIN_S: Final = 12.0
+_INTERRUPTS_S: Final = 1.5  # how long before the end of a question its answer may begin
+_SENTENCES: Final = 2
+_LONGEST: Final = 30  # tokens
+_BREAK_S: Final = 1.2  # a pause after which the other side's words end an answer
+_STRONG = ("no", "soft_no", "yes", "unclear")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request to record: who asked it where and when, and whether a no to it is a yes ("do you mind")."""
+
+    speaker: str
+    channel: Channel
+    span: TimeSpan
+    minds: bool
+    rule: str
+
+
+def answer(question: Question, said: Sequence[Speech], phrases: Phrases, least: float, ends_s: float) -> Evidence:
+    """The evidence of an answer, silence included.
+
+    Args:
+        question: what was asked.
+        said: everything that was said in the call, in order of time.
+        phrases: of the call's language.
+        least: confidence below which a yes is unclear.
+        ends_s: when the last word of the call was said, which bounds a silence.
+    """
+    for speech, first, end in _replies(question, said):
+        tokens = speech.tokens[first:end]
+        signal, rule, match = classify(tokens, phrases, minds=question.minds)
+        if signal is None:
+            continue
+        found = Match(first + match.first, first + match.end, match.edits)
+        confidence = speech.confidence(found)
+        if signal is ConsentSignal.YES and confidence < least:
+            signal, rule = ConsentSignal.UNCLEAR, f"{rule}: recognised badly"
+        return Evidence(
+            signal, rule, speech.channel, speech.heard(found), speaker=speech.speaker, confidence=round(confidence, 3)
+        )
+    waited = TimeSpan(question.span.end_s, max(min(question.span.end_s + ANSWER_WITHIN_S, ends_s), question.span.end_s))
+    channel = question.channel if question.channel is Channel.MIXED else Channel.CUSTOMER
+    return Evidence(ConsentSignal.SILENCE, "no answer", channel, waited)
+
+
+def classify(
+    tokens: Sequence[Token], phrases: Phrases, *, minds: bool = False
+) -> tuple[ConsentSignal | None, str, Match]:
+    """What a reply says, by which rule, and which of its tokens say it; None for a mere "um".
+
+    Args:
+        tokens: the reply; not empty.
+        phrases: of its language.
+        minds: a no is a yes.
+    """
+    body = _without_fillers(tokens, phrases)
+    whole = Match(0, len(tokens), 0)
+    if body == len(tokens):
+        return None, "filler", whole
+    strong = [(group, named.name, match) for group in _STRONG for named, match in phrases.find(group, tokens)]
+    # Of phrases that overlap the longest counts: "i do not consent" is no "i do".
+    kept = [
+        each for each in strong if not any(_beaten(each[2], o[2]) for o in strong if o is not each and o[0] != each[0])
+    ]
+    for group in ("no", "unclear", "soft_no", "yes"):
+        for found, rule, match in kept:
+            if found == group:
+                return _meaning(group, minds=minds), rule, match
+    for group in ("plain_no", "plain_yes"):
+        for named, match in phrases.find(group, tokens[body:]):
+            return (
+                _meaning(group, minds=minds),
+                named.name,
+                Match(body + match.first, body + match.end, match.edits),
+            )
+    return ConsentSignal.UNCLEAR, "neither yes nor no", whole
+
+
+def _meaning(group: str, *, minds: bool) -> ConsentSignal:
+    if minds and group in ("soft_no", "plain_no"):
+        return ConsentSignal.YES
+    if group == "unclear" or (minds and group == "plain_yes"):
+        return ConsentSignal.UNCLEAR
+    return ConsentSignal.YES if group in ("yes", "plain_yes") else ConsentSignal.NO
+
+
+def _beaten(match: Match, other: Match) -> bool:
+    return match.overlaps(other) and match.end - match.first < other.end - other.first
+
+
+def _without_fillers(tokens: Sequence[Token], phrases: Phrases) -> int:
+    """Where the reply proper begins."""
+    fillers = {index for _, match in phrases.find("filler", tokens) for index in range(match.first, match.end)}
+    return next((index for index in range(len(tokens)) if index not in fillers), len(tokens))
+
+
+def _replies(question: Question, said: Sequence[Speech]) -> list[tuple[Speech, int, int]]:
+    """What the other side says in reply, in portions of at most two sentences: speech, first token, end token."""
+    asked = question.span
+    opens_s = max(asked.start_s, asked.end_s - _INTERRUPTS_S)
+    found: list[tuple[Speech, int, int]] = []
+    for speech in said:
+        if speech.speaker == question.speaker or not speech.by_caller:
+            continue
+        starts = [index for index, token in enumerate(speech.tokens) if token.word.span.start_s >= opens_s]
+        while starts and speech.tokens[starts[0]].word.span.start_s <= asked.end_s + ANSWER_WITHIN_S:
+            first = starts[0]
+            end = _end_of_reply(speech, first, question, said)
+            found.append((speech, first, end))
+            starts = [index for index in starts if index >= end]
+    return sorted(found, key=lambda reply: reply[0].tokens[reply[1]].word.span)
+
+
+def _end_of_reply(speech: Speech, first: int, question: Question, said: Sequence[Speech]) -> int:
+    sentences = 0
+    for index in range(first, min(first + _LONGEST, len(speech.tokens))):
+        token = speech.tokens[index]
+        following = speech.tokens[index + 1] if index + 1 < len(speech.tokens) else None
+        sentences += token.ends
+        if following is None or sentences == _SENTENCES:
+            return index + 1
+        gap = TimeSpan(token.word.span.end_s, following.word.span.start_s)
+        if gap.duration_s > _BREAK_S and _spoken_in(gap, question, said):
+            return index + 1
+    return min(first + _LONGEST, len(speech.tokens))
+
+
+def _spoken_in(gap: TimeSpan, question: Question, said: Sequence[Speech]) -> bool:
+    return any(
+        token.word.span.overlaps(gap)
+        for speech in said
+        if speech.speaker == question.speaker and speech.span.overlaps(gap)
+        for token in speech.tokens
+    )

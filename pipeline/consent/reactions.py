@@ -1,0 +1,125 @@
+"""Reactions: what the caller does about an announcement, and what the company says to that. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from pipeline.consent.answers import Question, answer
+from pipeline.types import Channel, ConsentSignal, Evidence, TimeSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.consent.speech import Heard
+    from pipeline.types import Turn
+
+_ANNOUNCED_S: Final = 12.0  # before a request, within which a notice names what the request is about
+_FIRST_WORDS: Final = 8
+
+
+def answers(heard: Heard, notices: Sequence[Evidence], requests: Sequence[tuple[Evidence, bool]]) -> Iterator[Evidence]:
+    """What was replied to each request. One that is repeated before anything was replied has one answer."""
+    ends_s = max((speech.span.end_s for speech in heard.said), default=0.0)
+    ordered = sorted(requests, key=lambda each: each[0].span or TimeSpan(0.0, 0.0))
+    known: set[TimeSpan] = set()
+    for number, (request, minds) in enumerate(ordered):
+        if request.span is None or request.channel is None or request.speaker is None:
+            continue
+        question = Question(request.speaker, request.channel, request.span, minds, request.rule)
+        found = answer(question, heard.said, heard.phrases, heard.least_confidence, ends_s)
+        later = ordered[number + 1][0].span if number + 1 < len(ordered) else None
+        if later and found.span and found.span.start_s >= later.end_s:
+            continue
+        if found.span in known:
+            continue
+        known.add(found.span or TimeSpan(0.0, 0.0))
+        if found.signal is ConsentSignal.YES:
+            covered = frozenset(request.purposes).union(
+                *(n.purposes for n in notices if n.span and 0 <= request.span.start_s - n.span.start_s <= _ANNOUNCED_S)
+            )
+            found = replace(found, purposes=covered)
+        yield found
+
+
+def objections(heard: Heard, answers: Sequence[Evidence]) -> Iterator[Evidence]:
+    """A caller objects in mid-call; what answers a request is its answer, and a limit to a purpose is for that."""
+    phrases = heard.phrases
+    replies = [each for each in answers if each.signal is ConsentSignal.NO]
+    for speech in heard.said:
+        if not speech.by_caller:
+            continue
+        others = [match for _, match in phrases.find("not_objection", speech.tokens)]
+        for named, match in phrases.find("objection", speech.tokens):
+            found = heard.evidence(ConsentSignal.OBJECTION, named, speech, match)
+            if any(match.overlaps(other) for other in others) or any(_is_reply(found, each) for each in replies):
+                continue
+            yield found
+        for named, match in phrases.find("limit", speech.tokens):
+            excluded = phrases.purposes_in(speech.tokens[match.end : match.end + 4])
+            if excluded:
+                reach = type(match)(match.first, min(match.end + 4, len(speech.tokens)), match.edits)
+                yield replace(heard.evidence(ConsentSignal.OBJECTION, named, speech, reach), purposes=excluded)
+
+
+def _is_reply(objection: Evidence, reply: Evidence) -> bool:
+    """Whether the objection is the very words, or stands in the same breath, that a request was answered with."""
+    if objection.speaker != reply.speaker or objection.span is None or reply.span is None:
+        return False
+    return reply.span.start_s - 2.0 <= objection.span.start_s <= reply.span.end_s + 1.0
+
+
+def confirmations(heard: Heard) -> Iterator[Evidence]:
+    """The company says that the recording has stopped."""
+    for speech in heard.said:
+        if speech.by_company:
+            for named, match in heard.phrases.find("confirmation", speech.tokens):
+                yield heard.evidence(ConsentSignal.CONFIRMATION, named, speech, match)
+
+
+def continued(heard: Heard, notices: Sequence[Evidence]) -> Iterator[Evidence]:
+    """The caller's first words after a notice.
+
+    On a mixed channel the one who went on must be somebody else than who gave the notice; where that voice is not
+    heard again it was a machine's, and then one of two other voices is the caller's.
+    """
+    for notice in sorted(notices, key=lambda each: each.span or TimeSpan(0.0, 0.0)):
+        if notice.span is None:
+            continue
+        after = [speech for speech in heard.said if speech.span.end_s > notice.span.end_s]
+        others = [speech for speech in after if speech.speaker != notice.speaker and speech.by_caller]
+        if notice.channel is Channel.MIXED:
+            again = any(s.speaker == notice.speaker and s.span.end_s > notice.span.end_s + 0.5 for s in after)
+            if not again and len({speech.speaker for speech in others}) < 2:
+                continue
+        for speech in others:
+            tokens = [token for token in speech.tokens if token.word.span.start_s >= notice.span.end_s]
+            if tokens:
+                words = [token.word for token in tokens[:_FIRST_WORDS]]
+                span = TimeSpan(words[0].span.start_s, max(word.span.end_s for word in words))
+                confidence = round(sum(word.probability for word in words) / len(words), 3)
+                rule = "went on after a notice"
+                yield Evidence(
+                    ConsentSignal.CONTINUED,
+                    rule,
+                    speech.channel,
+                    span,
+                    speaker=speech.speaker,
+                    confidence=confidence,
+                    purposes=notice.purposes,
+                )
+                return
+
+
+def went_on(turns: Sequence[Turn]) -> Iterator[Evidence]:
+    """The caller's first words, where the notice was given before the recording."""
+    for turn in turns:
+        if turn.channel is not Channel.AGENT:
+            yield Evidence(
+                ConsentSignal.CONTINUED,
+                "spoke after the platform's notice",
+                turn.channel,
+                turn.span,
+                speaker=turn.speaker,
+            )
+            return

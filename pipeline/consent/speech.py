@@ -1,0 +1,108 @@
+"""Who said what without a break: turns become one line of tokens per speaker, which phrases are looked for in.
+
+A phrase may be cut by the other side's "uh huh" or by the recogniser's segments, so turns of one speaker are joined;
+a long pause ends what belongs together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pipeline.consent.patterns import tokenize
+from pipeline.types import Channel, Evidence, TimeSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.consent.patterns import Match, Token
+    from pipeline.consent.phrases import Named, Phrases
+    from pipeline.types import ConsentSignal, Turn, Word
+
+PAUSE_S: Final = 2.5  # within a phrase; spliced announcements pause for a second and more
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What one speaker says on one channel without a long pause; ``tokens`` is never empty."""
+
+    speaker: str
+    channel: Channel
+    tokens: tuple[Token, ...] = field(repr=False)
+
+    @property
+    def span(self) -> TimeSpan:
+        """From its first word to its last."""
+        return TimeSpan(self.tokens[0].word.span.start_s, self.tokens[-1].word.span.end_s)
+
+    @property
+    def by_company(self) -> bool:
+        """Whether it may be the company's; on a mixed channel nobody knows."""
+        return self.channel is not Channel.CUSTOMER
+
+    @property
+    def by_caller(self) -> bool:
+        """Whether it may be the caller's."""
+        return self.channel is not Channel.AGENT
+
+    def heard(self, match: Match) -> TimeSpan:
+        """When the words of a match were said."""
+        spans = [token.word.span for token in self.tokens[match.first : match.end]]
+        return TimeSpan(min(s.start_s for s in spans), max(s.end_s for s in spans))
+
+    def confidence(self, match: Match) -> float:
+        """Mean probability of the words of a match, in [0, 1]."""
+        tokens = self.tokens[match.first : match.end]
+        return sum(token.word.probability for token in tokens) / len(tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A call as the rules look at it.
+
+    Args:
+        said: in order of time.
+        phrases: of its language.
+        least_confidence: below which nothing counts that permits.
+    """
+
+    said: tuple[Speech, ...]
+    phrases: Phrases
+    least_confidence: float
+
+    def evidence(self, signal: ConsentSignal, named: Named, speech: Speech, match: Match) -> Evidence:
+        """A phrase that was found."""
+        return Evidence(
+            signal,
+            named.name,
+            speech.channel,
+            speech.heard(match),
+            speaker=speech.speaker,
+            confidence=round(speech.confidence(match), 3),
+        )
+
+
+def speeches(turns: Sequence[Turn]) -> tuple[Speech, ...]:
+    """Everything that was said, in order of time."""
+    words: dict[tuple[str, Channel], list[Word]] = defaultdict(list)
+    for turn in turns:
+        words[turn.speaker, turn.channel].extend(turn.words)
+    found = [
+        Speech(speaker, channel, tokens)
+        for (speaker, channel), said in words.items()
+        for part in _unbroken(sorted(said, key=lambda word: word.span))
+        if (tokens := tokenize(part))
+    ]
+    return tuple(sorted(found, key=lambda speech: speech.span))
+
+
+def _unbroken(words: Sequence[Word]) -> Iterator[list[Word]]:
+    part: list[Word] = []
+    for word in words:
+        if part and word.span.start_s - part[-1].span.end_s > PAUSE_S:
+            yield part
+            part = []
+        part.append(word)
+    if part:
+        yield part
