@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import audio, encode, ingest, summary
-from pipeline.consent import judge, silenced, without
+from pipeline.consent import judge, signals, silenced, without
 from pipeline.db import CallRecord
 from pipeline.doubts import doubts
 from pipeline.errors import BadAudio, BadInput, BadMetadata
@@ -145,7 +145,8 @@ def _understand(
     with watch.stage("detect"):
         findings = detect(turns, rooms.recognizer(), metadata.known_pii, rooms.redaction, heard.language)
     with watch.stage("consent"):
-        decision = judge(turns, tones, metadata, heard.language, rooms.consent, now)
+        evidence = signals(turns, metadata, rooms.consent, heard.language, metadata.started_at or now, tones)
+        decision = judge(evidence, metadata, rooms.consent, now)
         withdrawn = silenced(decision, channels, heard.duration_s)
     planned = plan(turns, findings, heard.speech, rooms.redaction)
     keys = pressed(tones, rooms.redaction)

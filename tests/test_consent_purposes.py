@@ -149,7 +149,7 @@ def test_keys(pressed: str, at_s: float, channel: Channel, told: dict[str, str],
 def test_a_recorders_beep() -> None:
     """Beeps that come again every so often are evidence of a recorder, and alone no notice."""
     found = decided(HELP, place="US-CA", tones=[key("", 1.0), key("", 16.0), key("", 18.0)])
-    assert [each.signal for each in found.evidence] == [ConsentSignal.BEEP]
+    assert {each.signal for each in found.evidence} == {ConsentSignal.BEEP}
     assert found.verdict is Verdict.UNKNOWN
 
 

@@ -19,8 +19,11 @@ from benchmarks.accuracy import code_digest
 from benchmarks.corpus import build, script, sounds
 from pipeline import audio
 from pipeline.config import load_settings
+from pipeline.loudness import Loudness
 from pipeline.metadata import parse_metadata
+from pipeline.settle import settle
 from pipeline.speakers import attribute
+from pipeline.tones import Tone, ToneKind, ToneListener
 from pipeline.transcribe import transcribe
 from pipeline.types import Channel, TimeSpan, Turn, Word
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 CALLS = Path(__file__).parent / "calls"
 _HEARING = (
     *("pipeline/audio.py", "pipeline/transcribe.py", "pipeline/speech.py", "pipeline/speakers.py", "pipeline/gaps.py"),
-    *("pipeline/tones.py", "models", "configs/default.toml"),
+    *("pipeline/tones.py", "pipeline/loudness.py", "pipeline/settle.py", "models", "configs/default.toml"),
 )
 
 
@@ -45,6 +48,7 @@ class Labelled:
     metadata: CallMetadata
     language: str
     turns: tuple[Turn, ...]
+    tones: tuple[Tone, ...]
 
 
 def folder(seed: int) -> Path:
@@ -68,19 +72,18 @@ def labelled(seed: int, parts: tuple[str, ...]) -> list[Labelled]:
                 build.build(filled, place)
             truth = json.loads((place / "truth.json").read_text(encoding="utf-8"))
             metadata = parse_metadata((place / "metadata.json").read_bytes())
-            language, turns = _heard(place, truth, metadata)
-            found.append(Labelled(template.id, part, truth, metadata, language, turns))
+            raw = _heard(place, truth, metadata)
+            turns, tones = tuple(map(_turn, raw["turns"])), tuple(map(_tone, raw["tones"]))
+            found.append(Labelled(template.id, part, truth, metadata, raw["language"], turns, tones))
     return found
 
 
-def _heard(place: Path, truth: dict[str, Any], metadata: CallMetadata) -> tuple[str, tuple[Turn, ...]]:
+def _heard(place: Path, truth: dict[str, Any], metadata: CallMetadata) -> dict[str, Any]:
     kept = place / f"heard-{_digest()}.json"
-    if kept.exists():
-        raw = json.loads(kept.read_text(encoding="utf-8"))
-    else:
-        raw = _hear(place, truth, metadata)
-        kept.write_text(json.dumps(raw), encoding="utf-8")
-    return raw["language"], tuple(_turn(turn) for turn in raw["turns"])
+    if not kept.exists():
+        kept.write_text(json.dumps(_hear(place, truth, metadata)), encoding="utf-8")
+    raw: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return raw
 
 
 def _turn(raw: dict[str, Any]) -> Turn:
@@ -88,13 +91,20 @@ def _turn(raw: dict[str, Any]) -> Turn:
     return Turn(raw["speaker"], Channel(raw["channel"]), words)
 
 
+def _tone(raw: dict[str, Any]) -> Tone:
+    span = TimeSpan(raw["start_s"], raw["end_s"])
+    return Tone(Channel(raw["channel"]), span, ToneKind(raw["kind"]), raw["level_db"], raw["key"])
+
+
 def _hear(place: Path, truth: dict[str, Any], metadata: CallMetadata) -> dict[str, Any]:
     rooms = _rooms()
     channels = tuple(Channel(name) for name in truth["channels"])
     files = tuple(place / name for name in truth["audio"].values())
     recording = audio.Recording(tuple(lambda file=file: file.open("rb") for file in files))  # type: ignore[misc]
-    blocks = audio.decode_speech(recording, rooms.audio.max_duration_s)
+    loudness, listener = Loudness(), ToneListener(channels)
+    blocks = listener.listen(loudness.watch(audio.decode_speech(recording, rooms.audio.max_duration_s)))
     heard = transcribe(blocks, channels, rooms.vad(), rooms.transcriber(), metadata.language)
+    heard = settle(heard, dict(zip(channels, loudness.levels(), strict=True)))
     spans = {}
     if channels == (Channel.MIXED,) and heard.segments:
         mono = (np.asarray(block[0]) for block in audio.decode_speech(recording, rooms.audio.max_duration_s))
@@ -108,6 +118,17 @@ def _hear(place: Path, truth: dict[str, Any], metadata: CallMetadata) -> dict[st
                 "words": [(w.text, w.span.start_s, w.span.end_s, w.probability) for w in turn.words],
             }
             for turn in attribute(heard.segments, spans)
+        ],
+        "tones": [
+            {
+                "channel": tone.channel.value,
+                "start_s": tone.span.start_s,
+                "end_s": tone.span.end_s,
+                "kind": tone.kind.value,
+                "level_db": tone.level_db,
+                "key": tone.key,
+            }
+            for tone in listener.tones()
         ],
     }
 

@@ -1,8 +1,8 @@
 """Consent: what the call shows, what the law of the places asks, and the verdict of the two. Pure.
 
-``signals`` reads the evidence from turns, tones and metadata; ``places`` tells whose rules apply; ``decide`` weighs the
-two for every purpose, and ``judge`` is the three in a row; ``effect`` says what a withdrawal silences. Rules and phrases are data: ``configs/consent.toml``
-and ``configs/consent.<language>.toml``.
+``signals`` reads the evidence from turns, tones and metadata; ``judge`` finds the places whose rules apply
+(``places``) and weighs evidence against rules for every purpose (``decide``); ``silenced`` and ``without`` say what an
+objection takes away. Rules and phrases are data: ``configs/consent.toml`` and ``configs/consent.<language>.toml``.
 """
 
 from __future__ import annotations

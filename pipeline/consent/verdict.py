@@ -131,7 +131,7 @@ def _covers(found: Evidence, purpose: Purpose, rule: ConsentRule, policy: Consen
 
 
 def _follows(continued: Evidence, evidence: Sequence[Evidence], rule: ConsentRule) -> bool:
-    """Whether the caller went on after a notice that the rule accepts: one that was heard, where it must be recorded."""
+    """Whether the caller went on after a notice that the rule accepts; it may have to be one that was heard."""
     heard = any(each.signal is ConsentSignal.NOTICE and _before(each, continued) for each in evidence)
     outside = any(each.signal is ConsentSignal.NOTICE_OUTSIDE for each in evidence)
     return heard or (outside and not rule.notice_must_be_recorded)
