@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from pipeline import retain
 from pipeline.archive import Archive
 from pipeline.consent import load_consent_policy
+from pipeline.custody import Custody
 from pipeline.db import Records
 from pipeline.errors import CannotOpen, StoreUnavailable, UsageError
 from pipeline.keyfile import KeyFile
+from pipeline.ledger import Ledger
 from pipeline.pii import load_policy
 from pipeline.run import Rooms
+from pipeline.shares import Shares, SplitRoot
 from pipeline.store.local import LocalStore
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
-    from pipeline.keys import RootKey
     from pipeline.pii import PiiRecognizer
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
@@ -92,22 +93,14 @@ def build(settings: Settings) -> Rooms:
         archive=held.archive,
         records=held.records,
         root=held.root,
+        ledger=held.ledger,
         fingerprint=hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest(),
         provenance=provenance,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Custody:
-    """All that reading, exporting and erasing need."""
-
-    archive: Archive
-    records: Records
-    root: RootKey
-
-
 def custody(settings: Settings, *, rotating: bool = False) -> Custody:
-    """Store, records and root key, made where they do not exist yet.
+    """Store, records, root key and key side, made where they do not exist yet.
 
     Args:
         settings: in force.
@@ -134,7 +127,14 @@ def custody(settings: Settings, *, rotating: bool = False) -> Custody:
     wanted = settings.keys.kms_key
     if wanted and not rotating and (not root.kms_key or (wanted.startswith("arn:") and wanted != root.kms_key)):
         raise UsageError("keys.kms_key is not the root key of the key file: callseal keys rotate --root makes it so")
-    return Custody(Archive(open_store(settings)), records, root)
+    shares = Shares.open(settings.keyside_url)
+    return Custody(
+        archive=Archive(open_store(settings)),
+        records=records,
+        root=SplitRoot(root, shares),
+        shares=shares,
+        ledger=Ledger(shares.engine, root),
+    )
 
 
 def open_store(settings: Settings) -> Store:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Settings
     from pipeline.doctor import Finding
-    from pipeline.erase import ErasurePlan
+    from pipeline.erase_plan import ErasurePlan
     from pipeline.ingest import Delivery
     from pipeline.types import Channel
 
@@ -129,7 +129,7 @@ def export_command(
 @app.command("delete")
 def delete_command(
     *,
-    caller: Annotated[str, typer.Option(help="The caller's number, in any common spelling.")],
+    caller: Annotated[str, typer.Option(help="The number of either party, in any common spelling.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased; erase nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     data_dir: DataDir = None,
@@ -139,7 +139,8 @@ def delete_command(
     """Erase everything held of a caller: shred the key, delete objects and rows, check that nothing opens."""
     settings = _settings(data_dir, config)
     from pipeline.build import custody
-    from pipeline.erase import carry_out, plan_erasure
+    from pipeline.erase import carry_out
+    from pipeline.erase_plan import plan_erasure
 
     number = caller_number(caller)
     held = custody(settings)
@@ -150,16 +151,12 @@ def delete_command(
     if not yes:
         _confirm(plan)
     with _stages(quiet=as_json) as observe:
-        report = carry_out(plan, held.records, held.archive, held.root, datetime.now(UTC), observe=observe)
+        report = carry_out(plan, held, lambda: datetime.now(UTC), observe=observe)
     done = {
         "erased": True,
         **_plan(report.plan),
         "method": report.method,
-        "verified": {
-            "copies_tried": report.copies_tried,
-            "copies_opened_before": report.copies_opened_before,
-            "copies_opened_after": 0,
-        },
+        "verified": {**asdict(report.proof), "copies_opened_after": 0, "keys_opened_after": 0},
     }
     _print(done, erasure_lines, as_json=as_json)
 
@@ -224,6 +221,11 @@ def _leg(option: str) -> tuple[Channel, Path]:
 
 
 def _confirm(plan: ErasurePlan) -> None:
+    if plan.as_company:
+        raise UsageError(
+            f"the number is the company's side of {plan.as_company} calls, which are other people's too: "
+            "look first with --dry-run, then add --yes"
+        )
     if not sys.stdin.isatty():
         raise UsageError("erasing needs a confirmation: add --yes, or --dry-run to look first")
     for line in erasure_lines(_plan(plan)):
@@ -236,6 +238,9 @@ def _plan(plan: ErasurePlan) -> dict[str, Any]:
         "erasure_id": plan.erasure_id,
         "subject_id": plan.subject_id,
         "calls": list(plan.call_ids),
+        "as_customer": plan.as_customer,
+        "as_company": plan.as_company,
+        "kept": [asdict(each) for each in plan.kept],
         "objects": len(plan.object_keys),
         "kinds": plan.kinds,
         "size_bytes": plan.size_bytes,

@@ -30,7 +30,7 @@ from pipeline.errors import Refused, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.build import Custody
+    from pipeline.custody import Custody
     from pipeline.rights.policy import RightsPolicy
     from pipeline.rights.register import Request, Right
 

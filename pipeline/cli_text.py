@@ -40,13 +40,19 @@ def erasure_lines(erasure: Mapping[str, Any]) -> Iterator[str]:
     """An erasure, planned or done."""
     done = "erased" if erasure.get("erased") else "to erase"
     yield f"{done}      {len(erasure['calls'])} calls, {erasure['objects']} objects, {erasure['size_bytes']} bytes"
+    if erasure["as_company"]:
+        yield f"  as customer     {erasure['as_customer']} calls"
+        yield f"  as the company  {erasure['as_company']} calls, which are their customers' too"
     for kind, count in sorted(erasure["kinds"].items()):
         yield f"  {kind:15} {count}"
+    for each in erasure["kept"]:
+        yield f"  stays           {each['call_id']}: {each['reason']}"
     if "verified" in erasure:
         tried = erasure["verified"]
         yield f"method      {erasure['method']}"
         before, now = tried["copies_opened_before"], tried["copies_opened_after"]
         yield f"verified    {tried['copies_tried']} copies kept aside: {before} opened before, {now} open now"
+        yield f"            {tried['keys_tried']} keys as old copies of the database have them: none opens"
 
 
 def doctor_lines(report: Mapping[str, Any]) -> Iterator[str]:

@@ -73,10 +73,11 @@ class PolicySettings(_Part):
 
 
 class KeySettings(_Part):
-    """Where the root key is."""
+    """Where the root key and the key side are."""
 
     file: str
     kms_key: str
+    shares: str
 
 
 class StoreSettings(_Part):
@@ -169,6 +170,11 @@ class Settings(BaseSettings):
     def signing_key_file(self) -> Path:
         """The private key that signs certificates and checkpoints, beside the root key file."""
         return self.key_file.with_name("signing.pem")
+
+    @property
+    def keyside_url(self) -> str:
+        """SQLAlchemy URL of the key side: shares of the subject keys, ledger of erasures."""
+        return self.keys.shares or f"sqlite:///{self.key_file.with_name('keyside.db')}"
 
     @property
     def store_folder(self) -> Path:

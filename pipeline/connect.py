@@ -42,6 +42,17 @@ def connect(url: str) -> Engine:
         StoreUnavailable: it cannot be reached, is busy or full.
         VerificationFailed: what is there is no database, or was made by a newer callseal.
     """
+    engine = open_engine(url)
+    try:
+        _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for ``url`` that makes and migrates no tables. Raises UsageError, StoreUnavailable as ``connect``."""
     try:
         parsed = sa.make_url(url)
         engine = sa.create_engine(parsed, hide_parameters=True)
@@ -50,11 +61,6 @@ def connect(url: str) -> Engine:
         raise UsageError("the database URL makes no sense, or its driver is not installed") from None
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, parsed.database)
-    try:
-        _migrate(engine)
-    except BaseException:
-        engine.dispose()
-        raise
     return engine
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import sqlalchemy as sa
 
 from pipeline import root_keys, schema
-from pipeline.connect import connect, flush_history, reading, writing
+from pipeline.connect import connect, reading, writing
 from pipeline.errors import NotFound, Refused, Temporary
 from pipeline.holds import held_in, refuse_restricted
 from pipeline.keys import OpenSubjectKey, SubjectKey, new_subject_key, open_subject_key
@@ -45,7 +45,7 @@ class CallRecord:
 
     Args:
         call_id: the platform's id, or ours.
-        subject_id: the caller, as a keyed hash.
+        subject_id: the customer, as a keyed hash; the call is sealed under their key.
         source_sha256: of the recording as it was delivered, hex.
         fingerprint: of the policy and the models that made the result, hex.
         received_at: when we got it.
@@ -53,6 +53,7 @@ class CallRecord:
         duration_s: length of the recording, if it could be decoded.
         status: None while it is begun and not finished.
         summary: what ``process`` printed (DESIGN.md section 4); has no content, which the database checks.
+        agent_subject_id: the company's side, as a keyed hash; None where it is an extension or was not said.
     """
 
     call_id: str
@@ -64,6 +65,7 @@ class CallRecord:
     duration_s: float | None = None
     status: Status | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
+    agent_subject_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ class Records:
             before = _call(connection, call.call_id)
             if before is None:
                 raise Refused("the call is not held: its caller was erased while it was processed")
-            old = _held(connection, schema.artifacts.c.call_id == call.call_id)
+            old = held_artifacts(connection, schema.artifacts.c.call_id == call.call_id)
             _refuse_to_replace_held(connection, before)
             connection.execute(schema.artifacts.delete().filter_by(call_id=call.call_id))
             connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
@@ -216,30 +218,30 @@ class Records:
         """The subject's calls, the oldest first."""
         query = sa.select(schema.calls).filter_by(subject_id=subject_id).order_by(schema.calls.c.received_at)
         with reading(self.engine) as connection:
-            return tuple(_call_record(row) for row in connection.execute(query).mappings())
+            return tuple(call_record(row) for row in connection.execute(query).mappings())
 
     def calls_of_source(self, source_sha256: str) -> tuple[CallRecord, ...]:
         """The calls that were made from this very recording, the oldest first."""
         query = sa.select(schema.calls).filter_by(source_sha256=source_sha256).order_by(schema.calls.c.received_at)
         with reading(self.engine) as connection:
-            return tuple(_call_record(row) for row in connection.execute(query).mappings())
+            return tuple(call_record(row) for row in connection.execute(query).mappings())
 
     # Artifacts
 
     def artifacts(self, call_id: str) -> tuple[Artifact, ...]:
         """The call's artifacts, the oldest first."""
         with reading(self.engine) as connection:
-            return tuple(held.artifact for held in _held(connection, schema.artifacts.c.call_id == call_id))
+            return tuple(held.artifact for held in held_artifacts(connection, schema.artifacts.c.call_id == call_id))
 
     def artifacts_of_subject(self, subject_id: str) -> tuple[HeldArtifact, ...]:
         """All that is sealed under the subject's key or belongs to one of its calls."""
         with reading(self.engine) as connection:
-            return _held(connection, _of_subject(subject_id))
+            return held_artifacts(connection, _of_subject(subject_id))
 
     def artifacts_due(self, now: datetime, limit: int = 1000) -> tuple[HeldArtifact, ...]:
         """At most ``limit`` artifacts whose time has come, the longest overdue first."""
         with reading(self.engine) as connection:
-            return _held(connection, schema.artifacts.c.retain_until <= now, limit)
+            return held_artifacts(connection, schema.artifacts.c.retain_until <= now, limit)
 
     def object_keys(self) -> frozenset[str]:
         """Names of all objects that a row knows."""
@@ -249,7 +251,7 @@ class Records:
     def delete_artifacts(self, object_keys: Collection[str], what: str, at: datetime) -> int:
         """Removes rows whose objects are gone, and notes ``what`` in the history of their calls; gives how many."""
         with writing(self.engine) as connection:
-            held = _held(connection, schema.artifacts.c.object_key.in_(object_keys))
+            held = held_artifacts(connection, schema.artifacts.c.object_key.in_(object_keys))
             connection.execute(schema.artifacts.delete().where(schema.artifacts.c.object_key.in_(object_keys)))
             for found in held:
                 detail = {"kind": found.artifact.sealed.kind.value, "rule": found.artifact.retention_rule}
@@ -291,23 +293,6 @@ class Records:
             if connection.execute(schema.erasures.update().where(row).values(report=values["report"])).rowcount == 0:
                 ids = {"erasure_id": erasure.erasure_id, "subject_id": erasure.subject_id}
                 connection.execute(schema.erasures.insert().values(ids | values))
-
-    def shred_subject_key(self, subject_id: str) -> None:
-        """Destroys the subject's key, in the database's log too; from here on nothing of the subject can be read."""
-        with writing(self.engine) as connection:
-            connection.execute(schema.subjects.update().filter_by(subject_id=subject_id).values(wrapped_key=None))
-        flush_history(self.engine)
-
-    def delete_subject_rows(self, subject_id: str) -> None:
-        """Removes every row of the subject: artifacts, history, calls, the subject."""
-        of_calls = sa.select(schema.calls.c.call_id).filter_by(subject_id=subject_id).scalar_subquery()
-        with writing(self.engine) as connection:
-            connection.execute(schema.artifacts.delete().where(_of_subject(subject_id)))
-            connection.execute(schema.events.delete().where(schema.events.c.call_id.in_(of_calls)))
-            connection.execute(schema.calls.delete().filter_by(subject_id=subject_id))
-            connection.execute(schema.subjects.delete().filter_by(subject_id=subject_id))
-            root_keys.forget(connection, subject_id)
-        flush_history(self.engine)
 
     def finish_erasure(self, erasure_id: str, report: Mapping[str, Any], finished_at: datetime) -> None:
         """Closes an erasure with its report."""
@@ -351,7 +336,7 @@ def _live_key(connection: Connection, subject_id: str) -> SubjectKey | None:
 def _refuse_to_replace_held(connection: Connection, before: CallRecord) -> None:
     """Raises Refused where a new result would destroy one that is held."""
     held = held_in(connection, [before.call_id]) if before.status is not None else {}
-    if held and _held(connection, schema.artifacts.c.call_id == before.call_id):
+    if held and held_artifacts(connection, schema.artifacts.c.call_id == before.call_id):
         hold_id = held[before.call_id][0].hold_id
         raise Refused(f"call {before.call_id} is held by {hold_id}: its result stays as it is")
 
@@ -376,10 +361,11 @@ def _live_key_id(connection: Connection, subject_id: str) -> str:
 
 def _call(connection: Connection, call_id: str) -> CallRecord | None:
     row = connection.execute(sa.select(schema.calls).filter_by(call_id=call_id)).mappings().one_or_none()
-    return None if row is None else _call_record(row)
+    return None if row is None else call_record(row)
 
 
-def _call_record(row: RowMapping) -> CallRecord:
+def call_record(row: RowMapping) -> CallRecord:
+    """A row of ``calls``."""
     status = row["status"]
     return CallRecord(**{**row, "status": None if status is None else Status(status)})
 
@@ -395,6 +381,7 @@ def _call_values(call: CallRecord) -> dict[str, Any]:
         "duration_s": call.duration_s,
         "status": None if call.status is None else call.status.value,
         "summary": dict(call.summary),
+        "agent_subject_id": call.agent_subject_id,
     }
 
 
@@ -426,7 +413,10 @@ def _artifact_values(call_id: str, artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _held(connection: Connection, where: sa.ColumnElement[bool], limit: int | None = None) -> tuple[HeldArtifact, ...]:
+def held_artifacts(
+    connection: Connection, where: sa.ColumnElement[bool], limit: int | None = None
+) -> tuple[HeldArtifact, ...]:
+    """Rows of ``artifacts``: the oldest first, with a limit the soonest due first."""
     columns = schema.artifacts.c
     order = (columns.retain_until,) if limit else (columns.created_at, columns.object_key)
     found = connection.execute(sa.select(schema.artifacts).where(where).order_by(*order).limit(limit)).mappings()

@@ -1,71 +1,52 @@
-"""Erasure: takes a subject, gives a report that nothing of the subject can be read any more. Ids and counts only.
+"""Erasure: takes a plan, gives a report that nothing of the person can be read any more. Ids and counts only.
 
 The order is what makes it safe to die at any point and start again::
 
-    begun            the ids of calls and objects are in the ledger, so that they can be checked after the rows are gone
-    sampled          ciphertexts of some objects are in memory, and were opened with the key, to show that they can be
-    shredded         the subject's key is destroyed: from here on nothing can be read, whatever else goes wrong
-    objects_deleted  every object is gone from the store
-    rows_deleted     no row of the subject is left
-    verified         the listing has none of the objects, the database none of the rows, and the sample does not open
-    finished         the ledger has the report
+    begun            the ids of calls, objects and keys are in the records, and the calls in the ledger, so that
+                     nothing takes them in again
+    sampled          some ciphertexts and the wrapped keys are in memory, to be tried at the end
+    silenced         where only a leg goes, the rest is sealed again for the other party
+    shredded         the keys have left the database; what stays of theirs is wrapped under new ones
+    revoked          their shares are destroyed: from here on nothing can be read, not with an old copy of the
+                     database either, whatever else goes wrong
+    objects_deleted  every object is gone from the store, with all its versions; so are unfinished writes
+    rows_deleted     no row is left
+    verified         the listing has none of the objects, the database none of the rows, and what was kept aside does
+                     not open
+    finished         the records have the report
 
-``plan_erasure`` after a crash finds the ledger's entry and goes on with its ids. Every step can be done twice. The
-sample stands for what an attacker might have copied before: it is tried against every key that is left.
+``plan_erasure`` after a crash finds the attempt and goes on with its ids. Every step can be done twice. A call that is
+in flight meanwhile is refused at its end, for its key is gone; one that comes in later finds its id in the ledger.
 
-NIST SP 800-88 calls this cryptographic erase; it holds because an object never existed in the store other than sealed.
-Copies of the *database and the key file* that were made before the erasure can still open copies of
-the objects made before: backups of the two are the operator's, and expire on the operator's schedule.
+NIST SP 800-88 Rev. 2 calls this cryptographic erase; it holds because an object never existed in the store other than
+sealed. docs/erasure.md says what is promised, and what is not.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.archive import Archive, place
-from pipeline.db import ErasureRecord, HeldArtifact, Records
-from pipeline.errors import CannotOpen, NotFound, StoreUnavailable, VerificationFailed
-from pipeline.keys import open_subject_key
-from pipeline.seal import SEGMENT_BYTES
-from pipeline.store.memory import MemoryStore
+from pipeline.db import ErasureRecord
+from pipeline.deferrals import Work, defer
+from pipeline.erase_plan import ErasurePlan, from_report, refreshed, to_report, with_behind
+from pipeline.erase_proof import Proof, keep_aside, prove
+from pipeline.erase_rows import calls_of_party, delete_rows, replace_key
+from pipeline.errors import Refused
+from pipeline.ledger import CALL, SOURCE, SUBJECT, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable
 
-    from pipeline.keys import OpenSubjectKey, RootKey
+    from pipeline.custody import Custody
+    from pipeline.db import CallRecord
 
-SAMPLE_OBJECTS: Final = 5
-_SAMPLE_BYTES: Final = SEGMENT_BYTES + 1  # a whole first segment, and one byte to show that it is not the last
-METHOD: Final = "cryptographic erase of the subject key, then deletion of every object and row"
-
-
-@dataclass(frozen=True, slots=True)
-class ErasurePlan:
-    """What an erasure is going to remove.
-
-    Args:
-        erasure_id: its name in the ledger.
-        subject_id: the caller, as a keyed hash.
-        key_ids: keys to shred.
-        call_ids: calls to remove.
-        object_keys: objects to remove.
-        kinds: how many of these objects are of which kind.
-        size_bytes: of their plaintext, all together.
-        resumed: whether an earlier attempt died and this one goes on with it.
-    """
-
-    erasure_id: str
-    subject_id: str
-    key_ids: tuple[str, ...]
-    call_ids: tuple[str, ...]
-    object_keys: tuple[str, ...]
-    kinds: dict[str, int]
-    size_bytes: int
-    resumed: bool = False
+METHOD: Final = "cryptographic erase of the subject keys, then deletion of every object and row"
+_AT_ONCE: Final = 8  # deletions under way at the same time; each waits for the store
+_UNFINISHED: Final = timedelta(hours=24)  # no write takes longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,224 +56,126 @@ class ErasureReport:
     Args:
         plan: what was removed.
         requested_at: when it was begun.
+        keys_destroyed_at: when the last share was destroyed; nothing opened from then on.
         finished_at: when it was verified.
         method: in one sentence.
-        copies_tried: ciphertexts that were kept aside and tried after the key was destroyed; none of them opened.
-        copies_opened_before: how many of them did open before. Fewer than tried when an earlier attempt had already
-            destroyed the key.
+        proof: what was tried.
     """
 
     plan: ErasurePlan
     requested_at: datetime
+    keys_destroyed_at: datetime
     finished_at: datetime
     method: str
-    copies_tried: int
-    copies_opened_before: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """A ciphertext taken before the erasure: its first segment or all of it."""
-
-    held: HeldArtifact
-    ciphertext: bytes = field(repr=False)
-    opened_before: bool
-
-
-def plan_erasure(records: Records, subject_id: str) -> ErasurePlan:
-    """What there is to erase; changes nothing.
-
-    Raises:
-        NotFound: nothing is held of the subject, and no erasure of it is under way.
-    """
-    held = records.artifacts_of_subject(subject_id)
-    fresh = ErasurePlan(
-        erasure_id=secrets.token_hex(16),
-        subject_id=subject_id,
-        key_ids=records.subject_key_ids(subject_id),
-        call_ids=tuple(call.call_id for call in records.calls_of_subject(subject_id)),
-        object_keys=tuple(found.artifact.sealed.object_key for found in held),
-        kinds=dict(Counter(found.artifact.sealed.kind.value for found in held)),
-        size_bytes=sum(found.artifact.sealed.size_bytes for found in held),
-    )
-    begun = [erasure for erasure in records.erasures_of_subject(subject_id) if erasure.finished_at is None]
-    if begun:
-        return _joined(fresh, begun[0])
-    if not fresh.key_ids and not fresh.call_ids and not held:
-        raise NotFound("nothing is held of this caller")
-    return fresh
+    proof: Proof
 
 
 def carry_out(
     plan: ErasurePlan,
-    records: Records,
-    archive: Archive,
-    root: RootKey,
-    now: datetime,
+    held: Custody,
+    clock: Callable[[], datetime],
     *,
     observe: Callable[[str], None] = lambda _step: None,
 ) -> ErasureReport:
-    """Erases what the plan says and whatever of the subject has come since; see the module for the order.
+    """Erases what the plan says and whatever of the person has come since; see the module for the order.
 
     Done already, it gives the same report again.
 
     Args:
         plan: from ``plan_erasure``.
-        records: the database.
-        archive: where the objects are.
-        root: the key that the subject's key is wrapped under.
-        now: the time of the request.
+        held: store, records and keys.
+        clock: gives the time; asked at the request, when the keys are destroyed, and at the end.
         observe: called with the name of each step when it is done.
 
     Raises:
-        VerificationFailed: something is still there or still opens; the erasure stays in the ledger as not finished.
+        Refused: everything that was asked for is held; it is erased when the last hold on it is released.
+        VerificationFailed: something is still there or still opens; the erasure stays in the records as not finished.
         Temporary: the store or the database failed; plan and carry out again.
     """
-    known = records.erasure(plan.erasure_id)
+    known = held.records.erasure(plan.erasure_id)
     if known is not None and known.finished_at is not None:
-        return _from_ledger(known, known.finished_at)
-    requested_at = now if known is None else known.requested_at
-    records.begin_erasure(ErasureRecord(plan.erasure_id, plan.subject_id, requested_at, None, asdict(plan)))
+        return _from_records(known, known.finished_at)
+    plan = refreshed(plan, held.records)
+    requested_at = clock() if known is None else known.requested_at
+    _defer(plan, held, requested_at)
+    _enter(plan, held, requested_at)
     observe("begun")
-    copies = _sample(records, archive, root, plan.subject_id)
+    aside = keep_aside(plan, held)
     observe("sampled")
-    records.shred_subject_key(plan.subject_id)
+    plan = _without_keys(plan, held, requested_at)
+    _enter(plan, held, requested_at)
     observe("shredded")
-    # No row can be added from here on, so this reading is complete; it may know more than the plan does.
-    plan = _with_rows(plan, records)
-    records.begin_erasure(ErasureRecord(plan.erasure_id, plan.subject_id, requested_at, None, asdict(plan)))
-    for object_key in plan.object_keys:
-        archive.store.delete(object_key)
+    held.shares.destroy(plan.key_ids)
+    keys_destroyed_at = clock()
+    observe("revoked")
+    _delete_objects(plan, held, requested_at)
     observe("objects_deleted")
-    records.delete_subject_rows(plan.subject_id)
+    delete_rows(held.records, plan.call_ids, plan.object_keys, plan.owner_ids)
     observe("rows_deleted")
-    _verify(plan, records, archive, root, copies)
+    proof = prove(plan, held, aside)
     observe("verified")
-    opened = sum(copy.opened_before for copy in copies)
-    report = ErasureReport(plan, requested_at, now, METHOD, len(copies), opened)
-    records.finish_erasure(plan.erasure_id, _to_ledger(report), now)
+    report = ErasureReport(plan, requested_at, keys_destroyed_at, clock(), METHOD, proof)
+    held.records.finish_erasure(plan.erasure_id, _to_records(report), report.finished_at)
     observe("finished")
     return report
 
 
-def _joined(fresh: ErasurePlan, begun: ErasureRecord) -> ErasurePlan:
-    """The plan of the ledger, with what the rows show beyond it."""
-    return _merged(_plan_from(begun.report, resumed=True), fresh)
+def _defer(plan: ErasurePlan, held: Custody, at: datetime) -> None:
+    """What is held is remembered, and erased when the last hold on it is released. Raises Refused if that is all."""
+    hold_ids = dict.fromkeys(hold_id for kept in plan.kept for hold_id in kept.hold_ids)
+    defer(held.records.engine, Work.ERASURE, plan.subject_id, hold_ids, at)
+    if plan.empty and plan.kept:
+        raise Refused(f"all of it is held, and erased when that ends: {'; '.join({k.reason: 0 for k in plan.kept})}")
 
 
-def _with_rows(plan: ErasurePlan, records: Records) -> ErasurePlan:
-    try:
-        return _merged(plan, plan_erasure(records, plan.subject_id))
-    except NotFound:
-        return plan
+def _enter(plan: ErasurePlan, held: Custody, at: datetime) -> None:
+    """Into the records and the ledger, before anything is destroyed, and again when more was found."""
+    held.records.begin_erasure(ErasureRecord(plan.erasure_id, plan.subject_id, at, None, to_report(plan)))
+    calls = {call.call_id: call for call in calls_of_party(held.records, plan.subject_id)}
+    entries = [Entry(CALL, call_id) for call_id in (*plan.call_ids, *plan.leg_call_ids)]
+    entries += [Entry(SOURCE, calls[entry.value].source_sha256) for entry in entries if entry.value in calls]
+    if plan.as_customer:
+        entries.append(Entry(SUBJECT, plan.subject_id))
+    held.ledger.enter(plan.erasure_id, entries, at)
 
 
-def _merged(plan: ErasurePlan, other: ErasurePlan) -> ErasurePlan:
-    """``plan`` with the ids of ``other``; counts are those of whichever saw more objects."""
-    larger = plan if len(plan.object_keys) >= len(other.object_keys) else other
-    return ErasurePlan(
-        erasure_id=plan.erasure_id,
-        subject_id=plan.subject_id,
-        key_ids=_union(plan.key_ids, other.key_ids),
-        call_ids=_union(plan.call_ids, other.call_ids),
-        object_keys=_union(plan.object_keys, other.object_keys),
-        kinds=larger.kinds,
-        size_bytes=larger.size_bytes,
-        resumed=plan.resumed,
-    )
+def _without_keys(plan: ErasurePlan, held: Custody, now: datetime) -> ErasurePlan:
+    """Takes the keys out of the database; the plan then knows all that was sealed under them and does not stay."""
+    for owner in plan.owner_ids:
+        behind = replace_key(held.records, held.root, owner, partial(_stays, plan, owner), now)
+        plan = with_behind(plan, behind)
+    held.ledger.withdraw([Entry(CALL, kept.call_id) for kept in plan.kept])
+    return plan
 
 
-def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(first + second))
-
-
-def _sample(records: Records, archive: Archive, root: RootKey, subject_id: str) -> tuple[_Copy, ...]:
-    """Copies of a few objects. Their names are random, so the first by name are a fair sample."""
-    held = sorted(records.artifacts_of_subject(subject_id), key=lambda found: found.artifact.sealed.object_key)
-    keys = _keys_left(records, root, subject_id)
-    return tuple(filter(None, (_copy(found, archive, keys) for found in held[:SAMPLE_OBJECTS])))
-
-
-def _copy(held: HeldArtifact, archive: Archive, keys: Sequence[OpenSubjectKey]) -> _Copy | None:
-    try:
-        with archive.store.open(held.artifact.sealed.object_key) as raw:
-            ciphertext = raw.read(_SAMPLE_BYTES)
-    except (NotFound, StoreUnavailable):
-        return None  # nothing may keep the key from being destroyed
-    return _Copy(held, ciphertext, _opens(held, ciphertext, keys))
-
-
-def _keys_left(records: Records, root: RootKey, subject_id: str) -> tuple[OpenSubjectKey, ...]:
-    key = records.subject_key(subject_id)
-    try:
-        return () if key is None else (open_subject_key(root, key),)
-    except CannotOpen:
-        return ()  # made under a root key that is lost: it opens nothing already
-
-
-def _opens(held: HeldArtifact, ciphertext: bytes, keys: Sequence[OpenSubjectKey]) -> bool:
-    """Whether one of the keys opens the start of the object."""
-    sealed = held.artifact.sealed
-    archive = Archive(MemoryStore())
-    with archive.store.put(sealed.object_key) as raw:
-        raw.write(ciphertext)
-    for key in keys:
-        try:
-            with archive.open(sealed, held.call_id, key) as reader:
-                reader.read(1)
-        except CannotOpen:
-            continue
-        return True
-    return False
-
-
-def _verify(plan: ErasurePlan, records: Records, archive: Archive, root: RootKey, copies: Sequence[_Copy]) -> None:
-    objects = sum(1 for object_key in plan.object_keys for _ in archive.store.list(object_key))
-    rows = records.count_rows(plan.key_ids, plan.call_ids, plan.object_keys)
-    keys = _keys_left(records, root, plan.subject_id)
-    opening = sum(_opens(copy.held, copy.ciphertext, keys) or _root_opens(root, copy) for copy in copies)
-    if objects or rows or opening:
-        raise VerificationFailed(
-            f"erasure {plan.erasure_id}: {objects} objects and {rows} rows are left, {opening} copies still open"
-        )
-
-
-def _root_opens(root: RootKey, copy: _Copy) -> bool:
-    sealed = copy.held.artifact.sealed
-    try:
-        root.unwrap(sealed.wrapped_key, place(copy.held.call_id, sealed.kind, sealed.object_key))
-    except CannotOpen:
+def _stays(plan: ErasurePlan, owner: str, call: CallRecord) -> bool:
+    """Of the person's own calls none stays, also when the plan does not know of it yet; unless only a leg goes."""
+    if owner == plan.subject_id and not plan.leg_call_ids:
         return False
-    return True
+    return call.call_id not in plan.call_ids
 
 
-def _to_ledger(report: ErasureReport) -> dict[str, Any]:
-    return asdict(report.plan) | {
+def _delete_objects(plan: ErasurePlan, held: Custody, now: datetime) -> None:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(held.archive.store.delete, plan.object_keys):
+            pass
+    held.archive.store.remove_partial(now - _UNFINISHED)
+
+
+def _to_records(report: ErasureReport) -> dict[str, Any]:
+    return to_report(report.plan) | {
         "method": report.method,
-        "copies_tried": report.copies_tried,
-        "copies_opened_before": report.copies_opened_before,
+        "keys_destroyed_at": report.keys_destroyed_at.isoformat(),
+        "proof": asdict(report.proof),
     }
 
 
-def _from_ledger(record: ErasureRecord, finished_at: datetime) -> ErasureReport:
+def _from_records(record: ErasureRecord, finished_at: datetime) -> ErasureReport:
     return ErasureReport(
-        plan=_plan_from(record.report, resumed=bool(record.report["resumed"])),
+        plan=from_report(record.report, resumed=bool(record.report["resumed"])),
         requested_at=record.requested_at,
+        keys_destroyed_at=datetime.fromisoformat(record.report["keys_destroyed_at"]),
         finished_at=finished_at,
         method=record.report["method"],
-        copies_tried=record.report["copies_tried"],
-        copies_opened_before=record.report["copies_opened_before"],
-    )
-
-
-def _plan_from(report: Mapping[str, Any], *, resumed: bool) -> ErasurePlan:
-    return ErasurePlan(
-        erasure_id=report["erasure_id"],
-        subject_id=report["subject_id"],
-        key_ids=tuple(report["key_ids"]),
-        call_ids=tuple(report["call_ids"]),
-        object_keys=tuple(report["object_keys"]),
-        kinds=report["kinds"],
-        size_bytes=report["size_bytes"],
-        resumed=resumed,
+        proof=Proof(**record.report["proof"]),
     )

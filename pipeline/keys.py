@@ -28,6 +28,7 @@ from tink import aead, proto_keyset_format, secret_key_access, streaming_aead
 from pipeline.errors import CannotOpen
 
 SUBJECT_ID_BYTES: Final = 20
+SUBJECT_KEY_PURPOSE: Final = "callseal-subject-key/1"  # first part of the associated data of a wrapped subject key
 
 aead.register()
 streaming_aead.register()
@@ -139,4 +140,4 @@ def open_subject_key(root: RootKey, key: SubjectKey) -> OpenSubjectKey:
 
 def subject_binding(subject_id: str, key_id: str) -> bytes:
     """Associated data of a wrapped subject key: whose it is, and its id."""
-    return binding("callseal-subject-key/1", subject_id, key_id)
+    return binding(SUBJECT_KEY_PURPOSE, subject_id, key_id)

@@ -141,6 +141,12 @@ class CallMetadata(_Strict):
         """The number of the person whom the call is with, in E.164; None where it was withheld."""
         return self.caller if self.direction == "inbound" else self.callee
 
+    @property
+    def agent_number(self) -> str | None:
+        """The number of the company's side, in E.164; None where it is an extension or was not said."""
+        number = self.callee if self.direction == "inbound" else self.caller
+        return number if number and number.startswith("+") else None
+
 
 def parse_metadata(raw: bytes) -> CallMetadata:
     """The metadata of a JSON text.

@@ -5,14 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pipeline import deferrals, erase
+from pipeline import deferrals
 from pipeline.deferrals import Work
-from pipeline.errors import NotFound
+from pipeline.erase import carry_out
+from pipeline.erase_plan import plan_erasure
+from pipeline.errors import NotFound, Refused
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipeline.build import Custody
+    from pipeline.custody import Custody
 
 
 def carry_out_freed(custody: Custody, now: datetime) -> dict[str, int]:
@@ -24,9 +26,8 @@ def carry_out_freed(custody: Custody, now: datetime) -> dict[str, int]:
 
     def erase_subjects(subject_ids: tuple[str, ...]) -> None:
         for subject_id in subject_ids:
-            with suppress(NotFound):  # gone by another way
-                plan = erase.plan_erasure(custody.records, subject_id)
-                erase.carry_out(plan, custody.records, custody.archive, custody.root, now)
+            with suppress(NotFound, Refused):  # gone by another way, or held by another hold
+                carry_out(plan_erasure(custody.records, subject_id), custody, lambda: now)
 
     done = deferrals.carry_out(custody.records.engine, {Work.ERASURE: erase_subjects})
     return {work.value: count for work, count in done.items()}

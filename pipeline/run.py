@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from pipeline.consent import ConsentPolicy
     from pipeline.db import Records
     from pipeline.ingest import Delivery, Intake, Source
-    from pipeline.keys import RootKey
+    from pipeline.keys import OpenSubjectKey, RootKey
+    from pipeline.ledger import Ledger
     from pipeline.pii import PiiRecognizer, RedactionPolicy
     from pipeline.retain import RetentionPolicy
     from pipeline.speakers import Diarizer
@@ -68,6 +69,7 @@ class Rooms:
     archive: Archive
     records: Records
     root: RootKey
+    ledger: Ledger
     fingerprint: str
     provenance: Mapping[str, Any] = field(repr=False)
 
@@ -94,6 +96,7 @@ def process(
 
     Raises:
         BadInput: the call cannot be processed as delivered; its record says why, and nothing else is left.
+        Refused: the call was erased, before or meanwhile.
         CallsealError: see ``pipeline.errors``; the store is as it was.
     """
     watch = Stopwatch(observe)
@@ -102,7 +105,8 @@ def process(
     done = _done_before(call_id, source, rooms)
     if done:
         return done
-    subject = rooms.records.subject_for(_subject_id(delivery, rooms.root), rooms.root, now)
+    subject = _subject(delivery, call_id, source, rooms, now)
+    agent = delivery.metadata.agent_number
     record = CallRecord(
         call_id=call_id,
         subject_id=subject.subject_id,
@@ -110,6 +114,7 @@ def process(
         fingerprint=rooms.fingerprint,
         received_at=now,
         started_at=delivery.metadata.started_at,
+        agent_subject_id=rooms.root.subject_id(agent) if agent else None,
     )
     before = rooms.records.start_call(record)
     with watch.stage("intake"):
@@ -168,9 +173,18 @@ def _understand(
     )
 
 
-def _subject_id(delivery: Delivery, root: RootKey) -> str:
+def _subject(delivery: Delivery, call_id: str, source: Source, rooms: Rooms, now: datetime) -> OpenSubjectKey:
+    """The caller's key, for a call that was not erased.
+
+    The ledger is asked again once the key is there: an erasure is entered before it takes a key away, so a call that
+    holds a key from before it is refused at its end, and one that holds a key from after it is refused here.
+    """
     number = delivery.metadata.customer_number
-    return root.subject_id(number) if number else anonymous_subject_id()
+    subject_id = rooms.root.subject_id(number) if number else anonymous_subject_id()
+    rooms.ledger.refuse_erased(call_id, source.sha256, subject_id, delivery.metadata.started_at)
+    subject = rooms.records.subject_for(subject_id, rooms.root, now)
+    rooms.ledger.refuse_erased(call_id, source.sha256, subject_id, delivery.metadata.started_at)
+    return subject
 
 
 def _done_before(call_id: str, source: Source, rooms: Rooms) -> Outcome | None:

@@ -32,7 +32,7 @@ from pipeline.errors import VerificationFailed
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0004"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0005"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -128,6 +128,7 @@ calls = Table(
     Column("started_at", UtcDateTime, nullable=True),
     Column("duration_s", Float, nullable=True),
     Column("summary", ContentFreeJson, nullable=False),
+    Column("agent_subject_id", String(64), nullable=True, index=True),
 )
 artifacts = Table(
     "artifacts",

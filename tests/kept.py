@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from pipeline.build import Custody, custody
+from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.db import CallRecord
 from pipeline.types import Artifact, ArtifactKind, Status
@@ -14,6 +14,8 @@ from pipeline.types import Artifact, ArtifactKind, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from pipeline.custody import Custody
 
 NOW: Final = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
 DAY: Final = timedelta(days=1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.archive import place
-from pipeline.build import Custody, custody
+from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import CannotOpen
 from pipeline.keys import OpenSubjectKey, open_subject_key
@@ -21,6 +21,8 @@ from tests.product import needles, run, sightings
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pipeline.custody import Custody
 
 KILLED = -9
 STORED = {kind.value for kind in ArtifactKind} - {"intake"}

@@ -20,6 +20,7 @@ from alembic.script import ScriptDirectory
 import pipeline
 from pipeline.connect import reading
 from pipeline.db import CallRecord, ErasureRecord, Records
+from pipeline.erase_rows import delete_rows, replace_key
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable, Temporary, UsageError, VerificationFailed
 from pipeline.keyfile import KeyFile
 from pipeline.keys import OpenSubjectKey, new_data_key
@@ -280,18 +281,27 @@ def test_unfinished_status_is_no_result(records: Records, key: OpenSubjectKey) -
         records.finish_call(call(key), [], NOW)
 
 
+def _shred(records: Records, root: KeyFile, key: OpenSubjectKey) -> None:
+    replace_key(records, root, key.subject_id, lambda _call: False, NOW)
+
+
+def _delete(records: Records, key: OpenSubjectKey) -> None:
+    calls = [call.call_id for call in records.calls_of_subject(key.subject_id)]
+    delete_rows(records, calls, [], [key.subject_id])
+
+
 def test_erased_in_flight_is_refused(records: Records, root: KeyFile, key: OpenSubjectKey) -> None:
     """A job whose caller is erased while it runs cannot store, before, during or after the caller calls again."""
     records.start_call(call(key))
     finished = call(key, status=Status.STORED)
-    records.shred_subject_key(key.subject_id)
+    _shred(records, root, key)
     with pytest.raises(Temporary):
         records.finish_call(finished, [artifact(key, "1")], NOW)
     with pytest.raises(Temporary):
         records.start_call(call(key, "CA02"))
     with pytest.raises(Temporary):
         records.subject_for(key.subject_id, root, NOW)
-    records.delete_subject_rows(key.subject_id)
+    _delete(records, key)
     with pytest.raises(Refused):
         records.finish_call(finished, [artifact(key, "1")], NOW)
     with pytest.raises(Refused):
@@ -367,14 +377,14 @@ def _database_bytes(tmp_path: Path) -> bytes:
     return b"".join(path.read_bytes() for path in (tmp_path / "records").iterdir())
 
 
-def test_shredded_key_is_in_no_file(records: Records, key: OpenSubjectKey, tmp_path: Path) -> None:
+def test_shredded_key_is_in_no_file(records: Records, root: KeyFile, key: OpenSubjectKey, tmp_path: Path) -> None:
     """After shredding, neither the database nor its log holds a byte string of the wrapped key."""
     wrapped = records.subject_key(key.subject_id)
     assert wrapped is not None
     for number in range(20):
         stored(records, key, f"CA{number:02}", str(number + 10))
     assert wrapped.wrapped_key in _database_bytes(tmp_path)
-    records.shred_subject_key(key.subject_id)
+    _shred(records, root, key)
     assert wrapped.wrapped_key not in _database_bytes(tmp_path)
     assert wrapped.wrapped_key[8:40] not in _database_bytes(tmp_path)
     assert records.subject_key(key.subject_id) is None
@@ -386,8 +396,8 @@ def test_deleted_rows_are_in_no_file(records: Records, root: KeyFile, key: OpenS
     stored(records, key, "CA-of-the-erased", "1")
     stored(records, other, "CA-of-another", "2")
     wrapped = records.artifacts("CA-of-the-erased")[0].sealed.wrapped_key
-    records.shred_subject_key(key.subject_id)
-    records.delete_subject_rows(key.subject_id)
+    _shred(records, root, key)
+    _delete(records, key)
     content = _database_bytes(tmp_path)
     assert b"CA-of-the-erased" not in content
     assert wrapped not in content
@@ -398,7 +408,7 @@ def test_deleted_rows_are_in_no_file(records: Records, root: KeyFile, key: OpenS
 
 
 def test_reader_that_holds_the_old_state_delays_shredding(
-    records: Records, key: OpenSubjectKey, tmp_path: Path
+    records: Records, root: KeyFile, key: OpenSubjectKey, tmp_path: Path
 ) -> None:
     """While another process reads the old state, the log keeps it: a temporary failure, and then it succeeds."""
     stored(records, key, "CA01", "1")
@@ -408,10 +418,10 @@ def test_reader_that_holds_the_old_state_delays_shredding(
         with records.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA busy_timeout=50")
         with pytest.raises(Temporary):
-            records.shred_subject_key(key.subject_id)
+            _shred(records, root, key)
         reader.execute("COMMIT")
     reader.close()
-    records.shred_subject_key(key.subject_id)
+    _shred(records, root, key)
     assert records.subject_key(key.subject_id) is None
 
 

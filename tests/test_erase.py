@@ -11,163 +11,128 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
+from pipeline import holds
 from pipeline.archive import Archive
 from pipeline.db import CallRecord, Records
-from pipeline.erase import METHOD, SAMPLE_OBJECTS, ErasurePlan, carry_out, plan_erasure
+from pipeline.erase import METHOD, ErasureReport, carry_out
+from pipeline.erase_plan import ErasurePlan, plan_erasure
+from pipeline.erase_proof import SAMPLE_OBJECTS
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable, VerificationFailed
 from pipeline.keyfile import KeyFile
 from pipeline.keys import open_subject_key
+from pipeline.release import carry_out_freed
+from pipeline.shares import Shares
 from pipeline.store.local import LocalStore
-from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
+from pipeline.types import Artifact, ArtifactKind, SealedObject
+from tests.held import KINDS, LATER, NOW, Held, held_in, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
-NOW = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
-LATER = NOW + timedelta(days=1)
-STEPS = ["begun", "sampled", "shredded", "objects_deleted", "rows_deleted", "verified"]
-KINDS = [ArtifactKind.REDACTED_AUDIO, ArtifactKind.TRANSCRIPT, ArtifactKind.MANIFEST]
+STEPS = ["begun", "sampled", "shredded", "revoked", "objects_deleted", "rows_deleted", "verified"]
 
 
-@dataclass(frozen=True, slots=True)
-class Custody:
-    """A folder with everything in it: key file, database, store."""
-
-    folder: Path
-    root: KeyFile
-    records: Records
-    archive: Archive
-
-    def subject_id(self, last: int) -> str:
-        """The subject behind 202-555-01xx."""
-        return self.root.subject_id(f"+120255501{last:02}")
-
-    def store_call(self, call_id: str, last: int = 43, audio_bytes: int = 3 << 20) -> CallRecord:
-        """A stored call of that subject with three artifacts."""
-        key = self.records.subject_for(self.subject_id(last), self.root, NOW)
-        call = CallRecord(call_id, key.subject_id, "a" * 64, "f" * 64, NOW, status=Status.STORED)
-        self.records.start_call(replace(call, status=None))
-        artifacts = []
-        for kind in KINDS:
-            size = audio_bytes if kind is ArtifactKind.REDACTED_AUDIO else 100
-            sealed = self.archive.put(call_id, kind, key, b"x" * size)
-            artifacts.append(Artifact(sealed, NOW, LATER, "2026-11 recording: policy"))
-        self.records.finish_call(call, artifacts, NOW)
-        return call
-
-    def stored_keys(self) -> set[str]:
-        """Names of all objects in the store."""
-        return {found.key for found in self.archive.store.list()}
+@pytest.fixture(name="held")
+def _held(tmp_path: Path) -> Iterator[Held]:
+    held = held_in(tmp_path / "data")
+    yield held
+    held.close()
 
 
-def custody_in(folder: Path) -> Custody:
-    """Opens, or makes, what is in the folder."""
-    root = KeyFile.load_or_create(folder / "keys" / "root.json")
-    records = Records.open(f"sqlite:///{folder}/records/callseal.db")
-    return Custody(folder, root, records, Archive(LocalStore(folder / "store")))
+def _erase(held: Held, plan: ErasurePlan, at: datetime = LATER) -> ErasureReport:
+    return carry_out(plan, held, lambda: at)
 
 
-@pytest.fixture(name="custody")
-def _custody(tmp_path: Path) -> Iterator[Custody]:
-    custody = custody_in(tmp_path / "data")
-    yield custody
-    custody.records.close()
+def _assert_erased(held: Held, plan: ErasurePlan) -> None:
+    assert held.stored_keys().isdisjoint(plan.object_keys)
+    assert held.records.count_rows(plan.key_ids, plan.call_ids, plan.object_keys) == 0
+    assert held.records.pending_erasures() == ()
 
 
-def _erase(custody: Custody, plan: ErasurePlan) -> None:
-    carry_out(plan, custody.records, custody.archive, custody.root, LATER)
-
-
-def _assert_erased(custody: Custody, plan: ErasurePlan) -> None:
-    assert custody.stored_keys().isdisjoint(plan.object_keys)
-    assert custody.records.count_rows(plan.key_ids, plan.call_ids, plan.object_keys) == 0
-    assert custody.records.pending_erasures() == ()
-
-
-def test_plan_changes_nothing(custody: Custody) -> None:
+def test_plan_changes_nothing(held: Held) -> None:
     """A plan says what there is, by id and count, and everything stays."""
-    custody.store_call("CA01")
-    custody.store_call("CA02")
-    before = custody.stored_keys()
-    plan = plan_erasure(custody.records, custody.subject_id(43))
+    held.store_call("CA01")
+    held.store_call("CA02")
+    before = held.stored_keys()
+    plan = plan_erasure(held.records, held.subject_id(43))
     assert plan.call_ids == ("CA01", "CA02")
     assert set(plan.object_keys) == before
     assert plan.kinds == {"redacted_audio": 2, "transcript": 2, "manifest": 2}
     assert plan.size_bytes == 2 * ((3 << 20) + 200)
-    assert custody.records.pending_erasures() == ()
-    assert custody.stored_keys() == before
-    assert custody.records.call("CA01") is not None
+    assert held.records.pending_erasures() == ()
+    assert held.stored_keys() == before
+    assert held.records.call("CA01") is not None
 
 
-def test_erased_means_erased(custody: Custody) -> None:
+def test_erased_means_erased(held: Held) -> None:
     """Objects, rows and key are gone; another caller's stay and open; the report says how that was checked."""
-    custody.store_call("CA01")
-    other = custody.store_call("CA02", last=44)
-    plan = plan_erasure(custody.records, custody.subject_id(43))
-    report = carry_out(plan, custody.records, custody.archive, custody.root, LATER)
-    _assert_erased(custody, plan)
+    held.store_call("CA01")
+    other = held.store_call("CA02", last=44)
+    plan = plan_erasure(held.records, held.subject_id(43))
+    report = _erase(held, plan)
+    _assert_erased(held, plan)
     assert (report.plan, report.requested_at, report.finished_at, report.method) == (plan, LATER, LATER, METHOD)
-    assert (report.copies_tried, report.copies_opened_before) == (3, 3)
-    key = custody.records.subject_for(other.subject_id, custody.root, NOW)
-    for artifact in custody.records.artifacts("CA02"):
-        assert custody.archive.read(artifact.sealed, "CA02", key)
+    assert (report.proof.copies_tried, report.proof.copies_opened_before) == (3, 3)
+    key = held.records.subject_for(other.subject_id, held.root, NOW)
+    for artifact in held.records.artifacts("CA02"):
+        assert held.archive.read(artifact.sealed, "CA02", key)
 
 
-def test_nothing_held_is_not_found(custody: Custody) -> None:
+def test_nothing_held_is_not_found(held: Held) -> None:
     """A caller of whom nothing is held is NotFound, before and after an erasure."""
     with pytest.raises(NotFound):
-        plan_erasure(custody.records, custody.subject_id(43))
-    custody.store_call("CA01")
-    _erase(custody, plan_erasure(custody.records, custody.subject_id(43)))
+        plan_erasure(held.records, held.subject_id(43))
+    held.store_call("CA01")
+    _erase(held, plan_erasure(held.records, held.subject_id(43)))
     with pytest.raises(NotFound):
-        plan_erasure(custody.records, custody.subject_id(43))
+        plan_erasure(held.records, held.subject_id(43))
 
 
-def test_done_twice_is_done_once(custody: Custody) -> None:
+def test_done_twice_is_done_once(held: Held) -> None:
     """Carrying out a finished plan again gives the same report and touches nothing that came since."""
-    custody.store_call("CA01")
-    plan = plan_erasure(custody.records, custody.subject_id(43))
-    first = carry_out(plan, custody.records, custody.archive, custody.root, LATER)
-    custody.store_call("CA02")
-    before = custody.stored_keys()
-    assert carry_out(plan, custody.records, custody.archive, custody.root, LATER + timedelta(days=9)) == first
-    assert custody.stored_keys() == before
-    assert len(custody.records.erasures_of_subject(plan.subject_id)) == 1
+    held.store_call("CA01")
+    plan = plan_erasure(held.records, held.subject_id(43))
+    first = _erase(held, plan)
+    held.store_call("CA02")
+    before = held.stored_keys()
+    assert _erase(held, plan, LATER + timedelta(days=9)) == first
+    assert held.stored_keys() == before
+    assert len(held.records.erasures_of_subject(plan.subject_id)) == 1
 
 
-def test_what_came_after_the_plan_goes_too(custody: Custody) -> None:
+def test_what_came_after_the_plan_goes_too(held: Held) -> None:
     """A call that was stored between plan and erasure is erased and reported with the rest."""
-    custody.store_call("CA01")
-    plan = plan_erasure(custody.records, custody.subject_id(43))
-    custody.store_call("CA02")
-    report = carry_out(plan, custody.records, custody.archive, custody.root, LATER)
+    held.store_call("CA01")
+    plan = plan_erasure(held.records, held.subject_id(43))
+    held.store_call("CA02")
+    report = _erase(held, plan)
     assert report.plan.call_ids == ("CA01", "CA02")
     assert sum(report.plan.kinds.values()) == len(report.plan.object_keys) == 6
-    assert custody.stored_keys() == set()
-    _assert_erased(custody, report.plan)
+    assert held.stored_keys() == set()
+    _assert_erased(held, report.plan)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_any_step_it_can_be_finished(custody: Custody, step: str) -> None:
+def test_killed_at_any_step_it_can_be_finished(held: Held, step: str) -> None:
     """A process killed after a step leaves an erasure that a new process finds, finishes and verifies."""
-    custody.store_call("CA01")
-    custody.store_call("CA02", last=44)
-    first = plan_erasure(custody.records, custody.subject_id(43))
-    custody.records.close()
-    assert _killed_after(step, custody.folder, first) == -signal.SIGKILL
-    again = custody_in(custody.folder)
+    held.store_call("CA01")
+    held.store_call("CA02", last=44)
+    first = plan_erasure(held.records, held.subject_id(43))
+    held.close()
+    assert _killed_after(step, held.folder, first) == -signal.SIGKILL
+    again = held_in(held.folder)
     assert [found.erasure_id for found in again.records.pending_erasures()] == [first.erasure_id]
     if STEPS.index(step) >= STEPS.index("shredded"):
         assert again.records.subject_key(first.subject_id) is None
     plan = plan_erasure(again.records, first.subject_id)
     assert plan == replace(first, resumed=True)
-    report = carry_out(plan, again.records, again.archive, again.root, LATER + timedelta(hours=1))
+    report = _erase(again, plan, LATER + timedelta(hours=1))
     _assert_erased(again, first)
     assert (report.requested_at, report.finished_at) == (LATER, LATER + timedelta(hours=1))
     assert report.plan.resumed
     assert len(again.records.artifacts("CA02")) == len(KINDS)
-    again.records.close()
+    again.close()
 
 
 def _killed_after(step: str, folder: Path, plan: ErasurePlan) -> int:
@@ -180,50 +145,101 @@ def _killed_after(step: str, folder: Path, plan: ErasurePlan) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            custody = custody_in(folder)
-            carry_out(plan, custody.records, custody.archive, custody.root, LATER, observe=observe)
+            held = held_in(folder)
+            carry_out(plan, held, lambda: LATER, observe=observe)
         finally:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_copies_of_everything_but_the_key_stay_shut(custody: Custody, tmp_path: Path) -> None:
-    """Somebody with a copy of the store from before, the key file and the database of today opens nothing."""
-    custody.store_call("CA01")
-    key = custody.records.subject_for(custody.subject_id(43), custody.root, NOW)
-    sealed = [artifact.sealed for artifact in custody.records.artifacts("CA01")]
-    shutil.copytree(custody.folder / "store", tmp_path / "stolen")
-    stolen = Archive(LocalStore(tmp_path / "stolen"))
-    assert all(stolen.open(found, "CA01", key).read(1) for found in sealed)
-    _erase(custody, plan_erasure(custody.records, key.subject_id))
-    assert custody.records.subject_key(key.subject_id) is None
-    today = custody.records.subject_for(key.subject_id, custody.root, LATER)
-    for found in sealed:
+def test_old_copies_of_store_and_database_stay_shut(held: Held, tmp_path: Path) -> None:
+    """With the store and the database as they were before, and the key file and key side of today, nothing opens."""
+    held.store_call("CA01")
+    other = held.store_call("CA02", last=44)
+    shutil.copytree(held.folder / "store", tmp_path / "old" / "store")
+    snapshot(held.folder / "records" / "callseal.db", tmp_path / "old" / "records" / "callseal.db")
+    _erase(held, plan_erasure(held.records, held.subject_id(43)))
+    old = Records.open(f"sqlite:///{tmp_path}/old/records/callseal.db")
+    stolen = Archive(LocalStore(tmp_path / "old" / "store"))
+    wrapped = old.subject_key(held.subject_id(43))
+    assert wrapped
+    assert len(old.artifacts("CA01")) == len(KINDS)
+    with pytest.raises(CannotOpen, match="share"):
+        open_subject_key(held.root, wrapped)
+    today = held.records.subject_for(held.subject_id(43), held.root, LATER)
+    for each in old.artifacts("CA01"):
         with pytest.raises(CannotOpen):
-            stolen.open(found, "CA01", today)
+            stolen.open(each.sealed, "CA01", today)
+    kept = old.subject_key(other.subject_id)
+    assert kept
+    key = open_subject_key(held.root, kept)
+    assert all(stolen.read(each.sealed, "CA02", key) for each in old.artifacts("CA02"))
+    old.close()
 
 
-def test_sample_is_bounded(custody: Custody) -> None:
+def test_found_by_either_number(held: Held) -> None:
+    """The company's side is found too: its calls go, other calls of their customers stay and open under a new key."""
+    held.store_call("CA01", agent=90)
+    held.store_call("CA02", agent=91)
+    held.store_call("CA03", last=44, agent=90)
+    before = {last: held.records.subject_key_ids(held.subject_id(last)) for last in (43, 44)}
+    plan = plan_erasure(held.records, held.subject_id(90))
+    assert (plan.call_ids, plan.as_customer, plan.as_company) == (("CA01", "CA03"), 0, 2)
+    assert set(plan.key_ids) == {key for keys in before.values() for key in keys}
+    report = _erase(held, plan)
+    _assert_erased(held, report.plan)
+    assert held.opens("CA02")
+    assert held.records.call("CA02")
+    assert held.records.subject_key_ids(held.subject_id(43)) != before[43]
+    assert held.records.subject_key_ids(held.subject_id(44)) == ()
+    held.store_call("CA04", last=44)
+    assert held.opens("CA04")
+
+
+def test_a_copy_from_before_opens_nothing_of_a_part(held: Held, tmp_path: Path) -> None:
+    """Where only some of a customer's calls go, an old copy of store and database opens none of those either."""
+    held.store_call("CA01", agent=90)
+    held.store_call("CA02", agent=91)
+    shutil.copytree(held.folder / "store", tmp_path / "store")
+    old = [each.sealed for each in held.records.artifacts("CA01")]
+    wrapped = held.records.subject_key(held.subject_id(43))
+    assert wrapped
+    _erase(held, plan_erasure(held.records, held.subject_id(90)))
+    with pytest.raises(CannotOpen):
+        open_subject_key(held.root, wrapped)
+    today = held.records.subject_for(held.subject_id(43), held.root, LATER)
+    for sealed in old:
+        with pytest.raises(CannotOpen):
+            Archive(LocalStore(tmp_path / "store")).open(sealed, "CA01", today)
+
+
+def test_both_sides_of_the_same_number(held: Held) -> None:
+    """A person who calls and is called goes with all of their calls, each counted once."""
+    held.store_call("CA01", last=43, agent=43)
+    held.store_call("CA02", last=44, agent=43)
+    plan = plan_erasure(held.records, held.subject_id(43))
+    assert (plan.as_customer, plan.as_company) == (1, 1)
+    _assert_erased(held, _erase(held, plan).plan)
+    assert held.stored_keys() == set()
+
+
+def test_sample_is_bounded(held: Held) -> None:
     """However many objects there are, only a few are copied, and each of them opened before."""
     for number in range(3):
-        custody.store_call(f"CA{number}", audio_bytes=1000)
-    report = carry_out(
-        plan_erasure(custody.records, custody.subject_id(43)), custody.records, custody.archive, custody.root, LATER
-    )
-    assert report.copies_tried == report.copies_opened_before == SAMPLE_OBJECTS
+        held.store_call(f"CA{number}", audio_bytes=1000)
+    report = _erase(held, plan_erasure(held.records, held.subject_id(43)))
+    assert report.proof.copies_tried == report.proof.copies_opened_before == SAMPLE_OBJECTS
 
 
-def test_object_lost_before_is_no_hindrance(custody: Custody) -> None:
+def test_object_lost_before_is_no_hindrance(held: Held) -> None:
     """An object that somebody removed, or damaged, does not keep the rest from being erased."""
-    custody.store_call("CA01")
-    lost, damaged, _ = sorted(custody.stored_keys())
-    custody.archive.store.delete(lost)
-    (custody.folder / "store" / damaged[:2] / damaged).write_bytes(b"damaged")
-    report = carry_out(
-        plan_erasure(custody.records, custody.subject_id(43)), custody.records, custody.archive, custody.root, LATER
-    )
-    assert (report.copies_tried, report.copies_opened_before) == (2, 1)
-    _assert_erased(custody, report.plan)
+    held.store_call("CA01")
+    lost, damaged, _ = sorted(held.stored_keys())
+    held.archive.store.delete(lost)
+    (held.folder / "store" / damaged[:2] / damaged).write_bytes(b"damaged")
+    report = _erase(held, plan_erasure(held.records, held.subject_id(43)))
+    assert (report.proof.copies_tried, report.proof.copies_opened_before) == (2, 1)
+    _assert_erased(held, report.plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,27 +258,26 @@ class _Failing(LocalStore):
         raise StoreUnavailable(f"object {key} cannot be reached")
 
 
-def test_store_that_keeps_what_it_deletes_is_found_out(custody: Custody) -> None:
+def test_store_that_keeps_what_it_deletes_is_found_out(held: Held) -> None:
     """If objects are still listed, the erasure fails, stays pending, and succeeds once they can be removed."""
-    custody.store_call("CA01")
-    plan = plan_erasure(custody.records, custody.subject_id(43))
-    keeping = Archive(_Keeping(custody.folder / "store"))
+    held.store_call("CA01")
+    plan = plan_erasure(held.records, held.subject_id(43))
     with pytest.raises(VerificationFailed, match="3 objects"):
-        carry_out(plan, custody.records, keeping, custody.root, LATER)
-    assert [found.erasure_id for found in custody.records.pending_erasures()] == [plan.erasure_id]
-    _erase(custody, plan_erasure(custody.records, plan.subject_id))
-    _assert_erased(custody, plan)
+        _erase(held.through(_Keeping(held.folder / "store")), plan)
+    assert [found.erasure_id for found in held.records.pending_erasures()] == [plan.erasure_id]
+    _erase(held, plan_erasure(held.records, plan.subject_id))
+    _assert_erased(held, plan)
 
 
-def test_store_outage_leaves_it_pending_and_unreadable(custody: Custody) -> None:
+def test_store_outage_leaves_it_pending_and_unreadable(held: Held) -> None:
     """If the store fails half way, the key is destroyed already and the erasure can be finished later."""
-    custody.store_call("CA01")
-    plan = plan_erasure(custody.records, custody.subject_id(43))
+    held.store_call("CA01")
+    plan = plan_erasure(held.records, held.subject_id(43))
     with pytest.raises(StoreUnavailable):
-        carry_out(plan, custody.records, Archive(_Failing(custody.folder / "store")), custody.root, LATER)
-    assert custody.records.subject_key(plan.subject_id) is None
-    _erase(custody, plan_erasure(custody.records, plan.subject_id))
-    _assert_erased(custody, plan)
+        _erase(held.through(_Failing(held.folder / "store")), plan)
+    assert held.records.subject_key(plan.subject_id) is None
+    _erase(held, plan_erasure(held.records, plan.subject_id))
+    _assert_erased(held, plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,85 +288,141 @@ class _Unreadable(LocalStore):
         raise StoreUnavailable(f"object {key} cannot be reached")
 
 
-def test_sample_that_cannot_be_taken_stops_nothing(custody: Custody) -> None:
+def test_sample_that_cannot_be_taken_stops_nothing(held: Held) -> None:
     """Where nothing can be read, the erasure goes on without copies and its report says that it tried none."""
-    custody.store_call("CA01")
-    plan = plan_erasure(custody.records, custody.subject_id(43))
-    unreadable = Archive(_Unreadable(custody.folder / "store"))
-    report = carry_out(plan, custody.records, unreadable, custody.root, LATER)
-    assert (report.copies_tried, report.copies_opened_before) == (0, 0)
-    _assert_erased(custody, plan)
+    held.store_call("CA01")
+    plan = plan_erasure(held.records, held.subject_id(43))
+    report = _erase(held.through(_Unreadable(held.folder / "store")), plan)
+    assert (report.proof.copies_tried, report.proof.copies_opened_before) == (0, 0)
+    _assert_erased(held, plan)
 
 
-def test_lost_root_key_stops_nothing(custody: Custody, tmp_path: Path) -> None:
+def test_lost_root_key_stops_nothing(held: Held, tmp_path: Path) -> None:
     """A caller whose key was made under another root key can be erased; the copies did not open before either."""
-    custody.store_call("CA01")
-    plan = plan_erasure(custody.records, custody.subject_id(43))
+    held.store_call("CA01")
+    plan = plan_erasure(held.records, held.subject_id(43))
     other = KeyFile.create(tmp_path / "other.json")
-    report = carry_out(plan, custody.records, custody.archive, other, LATER)
-    assert (report.copies_tried, report.copies_opened_before) == (3, 0)
-    _assert_erased(custody, plan)
+    report = _erase(replace(held, root=other), plan)
+    assert (report.proof.copies_tried, report.proof.copies_opened_before) == (3, 0)
+    _assert_erased(held, plan)
 
 
-class _Surviving(Records):
-    """Records whose subject key survives shredding, as in a database that was put back from a backup."""
+@dataclass(frozen=True, slots=True)
+class _Surviving(Shares):
+    """A key side that keeps what it destroys, as one that was put back from a copy."""
 
-    __slots__ = ()
-
-    def shred_subject_key(self, subject_id: str) -> None:
-        del subject_id
-
-    def delete_subject_rows(self, subject_id: str) -> None:
-        del subject_id
+    def destroy(self, key_ids: Collection[str]) -> int:
+        return len(key_ids)
 
 
-def test_key_that_survives_is_found_out(custody: Custody) -> None:
-    """If the copies still open afterwards, the erasure fails and says how many; it never reports success."""
-    custody.store_call("CA01")
-    plan = plan_erasure(custody.records, custody.subject_id(43))
-    with pytest.raises(VerificationFailed, match="3 copies still open"):
-        carry_out(plan, _Surviving(custody.records.engine), custody.archive, custody.root, LATER)
-    assert len(custody.records.pending_erasures()) == 1
+def test_key_that_survives_is_found_out(held: Held) -> None:
+    """If an old copy of the database still opens the copies, the erasure fails and says how many; it never succeeds."""
+    held.store_call("CA01")
+    plan = plan_erasure(held.records, held.subject_id(43))
+    with pytest.raises(VerificationFailed, match="3 copies still open, and so do 1 old keys"):
+        _erase(replace(held, shares=_Surviving(held.shares.engine)), plan)
+    assert len(held.records.pending_erasures()) == 1
+    _erase(held, plan_erasure(held.records, held.subject_id(43)))
+    assert held.records.pending_erasures() == ()
 
 
-def test_job_in_flight_cannot_bring_it_back(custody: Custody) -> None:
+def test_job_in_flight_cannot_bring_it_back(held: Held) -> None:
     """A result that is ready while its caller is erased is refused, and its object opens with nothing that is left."""
-    call = custody.store_call("CA01")
-    key = custody.records.subject_for(call.subject_id, custody.root, NOW)
-    sealed = custody.archive.put("CA01", ArtifactKind.TRANSCRIPT, key, b"late")
-    _erase(custody, plan_erasure(custody.records, call.subject_id))
+    call = held.store_call("CA01")
+    key = held.records.subject_for(call.subject_id, held.root, NOW)
+    sealed = held.archive.put("CA01", ArtifactKind.TRANSCRIPT, key, b"late")
+    _erase(held, plan_erasure(held.records, call.subject_id))
     with pytest.raises(Refused):
-        custody.records.finish_call(call, [Artifact(sealed, NOW, LATER, "rule")], LATER)
-    assert custody.archive.unreferenced(custody.records.object_keys(), datetime.now(UTC)) == (sealed.object_key,)
+        held.records.finish_call(call, [Artifact(sealed, NOW, LATER, "rule")], LATER)
+    assert held.archive.unreferenced(held.records.object_keys(), datetime.now(UTC)) == (sealed.object_key,)
 
 
-def test_intake_that_changed_callers_goes_with_its_key(custody: Custody) -> None:
+def test_intake_that_changed_callers_goes_with_its_key(held: Held) -> None:
     """An object under the caller's key is erased with the caller, also when its call belongs to another by now."""
-    key = custody.records.subject_for(custody.subject_id(43), custody.root, NOW)
-    other = custody.records.subject_for(custody.subject_id(44), custody.root, NOW)
+    key = held.records.subject_for(held.subject_id(43), held.root, NOW)
+    other = held.records.subject_for(held.subject_id(44), held.root, NOW)
     begun = CallRecord("CA01", key.subject_id, "a" * 64, "f" * 64, NOW)
-    custody.records.start_call(begun)
-    intake: SealedObject = custody.archive.put("CA01", ArtifactKind.INTAKE, key, b"original")
-    custody.records.add_artifacts("CA01", [Artifact(intake, NOW, LATER, "rule")])
-    custody.records.start_call(replace(begun, subject_id=other.subject_id))
-    plan = plan_erasure(custody.records, key.subject_id)
+    held.records.start_call(begun)
+    intake: SealedObject = held.archive.put("CA01", ArtifactKind.INTAKE, key, b"original")
+    held.records.add_artifacts("CA01", [Artifact(intake, NOW, LATER, "rule")])
+    held.records.start_call(replace(begun, subject_id=other.subject_id))
+    plan = plan_erasure(held.records, key.subject_id)
     assert (plan.call_ids, plan.object_keys) == ((), (intake.object_key,))
-    _erase(custody, plan)
-    assert custody.stored_keys() == set()
-    assert custody.records.artifacts("CA01") == ()
-    assert custody.records.call("CA01") is not None
+    _erase(held, plan)
+    assert held.stored_keys() == set()
+    assert held.records.artifacts("CA01") == ()
+    assert held.records.call("CA01") is not None
 
 
-def test_ledger_and_reports_hold_ids_only(custody: Custody) -> None:
+def test_ledger_and_reports_hold_ids_only(held: Held) -> None:
     """Neither plan, report nor ledger shows a wrapped key, a number or a byte of content."""
-    custody.store_call("CA01")
-    key = custody.records.subject_key(custody.subject_id(43))
+    held.store_call("CA01")
+    key = held.records.subject_key(held.subject_id(43))
     assert key is not None
-    plan = plan_erasure(custody.records, key.subject_id)
-    report = carry_out(plan, custody.records, custody.archive, custody.root, LATER)
-    (erasure,) = custody.records.erasures_of_subject(key.subject_id)
+    plan = plan_erasure(held.records, key.subject_id)
+    report = _erase(held, plan)
+    (erasure,) = held.records.erasures_of_subject(key.subject_id)
     shown = repr((plan, report, erasure))
     assert repr(key.wrapped_key) not in shown
     assert "2025550143" not in shown
     with pytest.raises(CannotOpen):
-        open_subject_key(custody.root, replace(key, wrapped_key=b""))
+        open_subject_key(held.root, replace(key, wrapped_key=b""))
+
+
+def _hold(held: Held, call_id: str | None = None, last: int | None = None) -> holds.Hold:
+    scope = holds.Scope(call_id, None if last is None else held.subject_id(last))
+    order = holds.Order("case-7", "counsel", "litigation")
+    hold = holds.new_hold(holds.HoldKind.LEGAL, scope, order, now=NOW, review_at=LATER)
+    holds.add_hold(held.records.engine, hold)
+    return hold
+
+
+def test_held_call_stays_and_opens(held: Held) -> None:
+    """Of a caller with a held call the others go, for good; the held one opens, and goes when the hold ends."""
+    held.store_call("CA01")
+    held.store_call("CA02")
+    old = held.records.subject_key(held.subject_id(43))
+    hold = _hold(held, "CA02")
+    plan = plan_erasure(held.records, held.subject_id(43))
+    assert (plan.call_ids, [kept.call_id for kept in plan.kept]) == (("CA01",), ["CA02"])
+    assert "case case-7: litigation" in plan.kept[0].reason
+    _assert_erased(held, _erase(held, plan).plan)
+    assert old
+    with pytest.raises(CannotOpen):
+        open_subject_key(held.root, old)
+    assert held.opens("CA02")
+    assert held.ledger.erased_calls(["CA01", "CA02"]) == {"CA01"}
+    holds.release_hold(held.records.engine, hold.hold_id, by_id="counsel", reason="settled", now=LATER)
+    assert carry_out_freed(held, LATER) == {"erasure": 1}
+    assert (held.records.call("CA02"), held.stored_keys(), held.shares.held()) == (None, set(), frozenset())
+
+
+def test_all_held_is_refused(held: Held) -> None:
+    """Where every call is held nothing is erased, which is said, and remembered until the hold ends."""
+    held.store_call("CA01")
+    hold = _hold(held, last=43)
+    plan = plan_erasure(held.records, held.subject_id(43))
+    assert plan.empty
+    with pytest.raises(Refused, match=f"{hold.hold_id}, case case-7"):
+        _erase(held, plan)
+    assert held.opens("CA01")
+    assert held.ledger.rows() == []
+    holds.release_hold(held.records.engine, hold.hold_id, by_id="counsel", reason="settled", now=LATER)
+    carry_out_freed(held, LATER)
+    assert held.stored_keys() == set()
+
+
+def test_hold_that_comes_late_wins(held: Held) -> None:
+    """A hold that is written after the plan keeps its call, and the erasure of the rest is verified all the same."""
+    held.store_call("CA01")
+    held.store_call("CA02")
+
+    def observe(step: str) -> None:
+        if step == "sampled":
+            _hold(held, "CA02")
+
+    plan = plan_erasure(held.records, held.subject_id(43))
+    report = carry_out(plan, held, lambda: LATER, observe=observe)
+    assert (report.plan.call_ids, [kept.call_id for kept in report.plan.kept]) == (("CA01",), ["CA02"])
+    assert held.opens("CA02")
+    assert held.ledger.erased_calls(["CA01", "CA02"]) == {"CA01"}

@@ -12,6 +12,7 @@ import pytest
 from pipeline import summary
 from pipeline.archive import Archive
 from pipeline.db import CallRecord, Records
+from pipeline.erase_rows import replace_key
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable
 from pipeline.export import describe_call, export_call
 from pipeline.keyfile import KeyFile
@@ -144,7 +145,7 @@ def test_a_folder_that_cannot_be_written(held: Held) -> None:
 
 def test_an_erased_caller(held: Held) -> None:
     """After the caller's key is destroyed nothing can be exported."""
-    held.records.shred_subject_key(held.root.subject_id("+12025550143"))
+    replace_key(held.records, held.root, held.root.subject_id("+12025550143"), lambda _call: False, NOW)
     with pytest.raises(NotFound, match="destroyed"):
         held.export()
     assert held.files() == {}

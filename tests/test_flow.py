@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from models.fakes import FakeTranscriber
+from pipeline import build
 from pipeline.audio import decode_speech
 from pipeline.config import load_settings
-from pipeline.erase import carry_out, plan_erasure
+from pipeline.erase import carry_out
+from pipeline.erase_plan import plan_erasure
 from pipeline.errors import BadAudio, BadMetadata, CallsealError, Refused, Temporary
 from pipeline.export import describe_call, export_call
 from pipeline.ingest import Delivery
@@ -29,6 +31,8 @@ from tests.test_tones import FIRST_S, keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from pipeline.custody import Custody
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 STORED = {kind.value for kind in ArtifactKind} - {"intake"}
@@ -298,17 +302,70 @@ def test_a_failing_replacement_leaves_the_result(place: Place, stage: str) -> No
 def test_erased_while_it_was_processed(place: Place, stage: str) -> None:
     """A caller who is erased while a call is in flight stays erased: the call is refused at the end."""
     subject = place.rooms.root.subject_id(scripted.CALLER)
+    held = build.custody(load_settings(place.folder / "data"))
 
     def erase(name: str) -> None:
         if name == stage:
-            held = place.rooms
-            carry_out(plan_erasure(held.records, subject), held.records, held.archive, held.root, NOW)
+            carry_out(plan_erasure(held.records, subject), held, lambda: NOW)
 
     with pytest.raises(CallsealError) as refused:
         place.process(observe=erase)
     assert isinstance(refused.value, Refused)
     assert place.stored() == 0
     assert place.rooms.records.calls_of_subject(subject) == ()
+    with pytest.raises(Refused, match="erased on request"):
+        place.process()
+    held.records.close()
+
+
+def _erased(place: Place, number: str) -> Custody:
+    held = build.custody(load_settings(place.folder / "data"))
+    carry_out(plan_erasure(held.records, held.root.subject_id(number)), held, lambda: NOW)
+    return held
+
+
+BACK_AGAIN: dict[str, dict[str, Any]] = {
+    "under its id, encoded anew": {"raw": scripted.recording(mono=True)},
+    "under another id": {"call_id": "CA-other"},
+    "under another id, encoded anew": {"raw": scripted.recording(mono=True), "call_id": "CA-other"},
+    "without its number": {"caller": "anonymous", "call_id": "CA-other"},
+}
+
+
+@pytest.mark.parametrize("delivered", BACK_AGAIN)
+def test_an_erased_call_is_not_taken_in_again(place: Place, delivered: str) -> None:
+    """An archive that still has the recording cannot bring it back: not by its id, its bytes, its caller and date."""
+    place.process()
+    held = _erased(place, scripted.CALLER)
+    with pytest.raises(Refused, match="erased on request"):
+        place.process(**BACK_AGAIN[delivered])
+    assert (place.stored(), held.records.root_key_ids()) == (0, frozenset())
+    held.records.close()
+
+
+def test_an_erased_caller_may_call_again(place: Place) -> None:
+    """A call that the caller makes after the erasure is a call like any other, under a new key."""
+    place.process()
+    _erased(place, scripted.CALLER).records.close()
+    later = place.process(scripted.recording(mono=True), call_id="CA-new", started_at="2026-11-24T13:00:00Z")
+    assert later.status is Status.STORED
+    assert place.kinds("CA-new") == sorted(STORED)
+
+
+def test_the_company_number_is_found_too(place: Place) -> None:
+    """Both numbers of a call find it, whoever called whom."""
+    place.process()
+    place.process(
+        scripted.recording(mono=True),
+        call_id="CA-out",
+        caller="+18005550100",
+        callee="+12025550177",
+        direction="outbound",
+    )
+    company, customer = (place.rooms.root.subject_id(each) for each in ("+18005550100", "+12025550177"))
+    plans = [plan_erasure(place.rooms.records, each) for each in (company, customer)]
+    assert [plan.call_ids for plan in plans] == [("CA-scripted", "CA-out"), ("CA-out",)]
+    assert [(plan.as_customer, plan.as_company) for plan in plans] == [(0, 2), (1, 0)]
 
 
 def test_a_withheld_number_is_nobody_twice(place: Place) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline.build import Custody
+    from pipeline.custody import Custody
 
 ORDER = Order("case-7", "counsel", "a claim about a delivery")
 LATER = NOW + DAY

@@ -23,7 +23,7 @@ from tests.product import files, needles, objects, run, sightings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.build import Custody
+    from pipeline.custody import Custody
     from tests.real import Here
 
 pytest_plugins = ("tests.real",)

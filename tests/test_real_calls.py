@@ -264,11 +264,13 @@ def test_erased(kept: Kept, callseal: Here, tmp_path: Path) -> None:
     assert not [secret for secret in secrets if secret in on_disk]
 
 
-def test_an_erased_caller_may_call_again(kept: Kept, callseal: Here, tmp_path: Path) -> None:
-    """After an erasure the same recording, delivered again, is a new call under a new key."""
+def test_an_erased_recording_is_refused(kept: Kept, callseal: Here, tmp_path: Path) -> None:
+    """After an erasure the same recording, delivered again under any id, is refused and leaves nothing."""
     data_dir = shutil.copytree(kept.data_dir, tmp_path / "data")
     assert callseal("delete", "--caller", CALLER, "--yes", "--data-dir", data_dir).code == 0
-    again = callseal("process", STEREO, "--metadata", _metadata(tmp_path), "--data-dir", data_dir, "--json")
-    assert (again.code, again.json["status"]) == (0, "stored")
-    assert len(objects(data_dir)) == len(STORED)
+    for call_id in ("CA-real", "CA-other"):
+        metadata = _metadata(tmp_path, call_id=call_id)
+        again = callseal("process", STEREO, "--metadata", metadata, "--data-dir", data_dir, "--json")
+        assert (again.code, again.json["error"]["kind"]) == (4, "Refused")
+    assert objects(data_dir) == {}
     assert KeyFile.load(data_dir / "keys" / "root.json").key_id == kept.rooms.root.key_id  # only the caller's key went

@@ -26,7 +26,7 @@ from tests.product import run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.build import Custody
+    from pipeline.custody import Custody
 
 POLICY_FILE = Path(__file__).parents[1] / "configs" / "rights.toml"
 POLICY = policies.load_policy(POLICY_FILE)

@@ -20,6 +20,7 @@ from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.connect import reading
 from pipeline.db import CallRecord, Records
+from pipeline.erase_rows import delete_rows, replace_key
 from pipeline.errors import CannotOpen, NotFound, Refused, Temporary, VerificationFailed
 from pipeline.keyfile import KeyFile
 from pipeline.keys import open_subject_key
@@ -153,7 +154,7 @@ def test_a_foreign_key_stops_a_rotation(used: Used, tmp_path: Path) -> None:
 
 def test_a_key_that_is_being_destroyed_stays_so(used: Used) -> None:
     """A rotation in the middle of an erasure brings no key back, and does not leave the old root key's id."""
-    used.records.shred_subject_key(used.subject_id(NUMBERS[0]))
+    replace_key(used.records, used.root, used.subject_id(NUMBERS[0]), lambda _call: False, NOW)
     done = rotate_root(used.records.engine, used.root, NOW)
     assert done.subjects == len(NUMBERS) - 1
     assert used.records.subject_key(used.subject_id(NUMBERS[0])) is None
@@ -188,7 +189,8 @@ def test_a_subject_rotation_changes_one_subject(used: Used) -> None:
     with pytest.raises(CannotOpen):
         used.archive.read(artifact.sealed, f"CA{number[-4:]}", open_subject_key(used.root, before))
     assert used.records.subject_key_ids(subject_id) == (before.key_id, after.key_id)
-    used.records.delete_subject_rows(subject_id)
+    replace_key(used.records, used.root, subject_id, lambda _call: False, NOW)
+    delete_rows(used.records, [call.call_id for call in used.records.calls_of_subject(subject_id)], [], [subject_id])
     assert used.records.subject_key_ids(subject_id) == ()
 
 
@@ -201,8 +203,8 @@ def test_a_call_in_flight_is_tried_again_after_a_subject_rotation(used: Used) ->
     rotate_subject(used.records.engine, used.root, subject_id, NOW)
     with pytest.raises(Temporary, match="rotated"):
         used.records.add_artifacts("CA0100", artifacts)
-    used.records.shred_subject_key(subject_id)
-    used.records.delete_subject_rows(subject_id)
+    replace_key(used.records, used.root, subject_id, lambda _call: False, NOW)
+    delete_rows(used.records, [call.call_id for call in used.records.calls_of_subject(subject_id)], [], [subject_id])
     used.call(NUMBERS[0], "CA0100")
     with pytest.raises(Refused, match="erased"):
         used.records.add_artifacts("CA0100", artifacts)
@@ -212,7 +214,7 @@ def test_only_a_live_subject_is_rotated(used: Used) -> None:
     """An unknown one is not found, one that is being erased is left alone."""
     with pytest.raises(NotFound):
         rotate_subject(used.records.engine, used.root, "0" * 40, NOW)
-    used.records.shred_subject_key(used.subject_id(NUMBERS[0]))
+    replace_key(used.records, used.root, used.subject_id(NUMBERS[0]), lambda _call: False, NOW)
     with pytest.raises(Temporary):
         rotate_subject(used.records.engine, used.root, used.subject_id(NUMBERS[0]), NOW)
 

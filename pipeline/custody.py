@@ -1,0 +1,32 @@
+"""Custody: everything that reading, exporting, erasing, backing up and restoring need, joined by ``pipeline.build``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.archive import Archive
+    from pipeline.db import Records
+    from pipeline.keys import RootKey
+    from pipeline.ledger import Ledger
+    from pipeline.shares import Shares
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """Store, records and keys of one installation.
+
+    Args:
+        archive: the sealed objects.
+        records: the database.
+        root: the root key; its subject keys open only with their shares.
+        shares: of the subject keys, in the key side.
+        ledger: of the erasures, in the key side.
+    """
+
+    archive: Archive
+    records: Records
+    root: RootKey
+    shares: Shares
+    ledger: Ledger
