@@ -11,31 +11,30 @@ import os
 import sys
 import traceback
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
-from pipeline.cli_common import AsJson, ConfigFile, DataDir, caller_number
+from pipeline.cli_certificate import app as certificate_app
+from pipeline.cli_common import AsJson, ConfigFile, DataDir, stages
 from pipeline.cli_common import print_result as _print
 from pipeline.cli_common import settings_of as _settings
+from pipeline.cli_delete import delete_command
 from pipeline.cli_hold import app as hold_app
 from pipeline.cli_keys import app as keys_app
 from pipeline.cli_models import app as models_app
 from pipeline.cli_subject import app as subject_app
-from pipeline.cli_text import call_lines, doctor_lines, erasure_lines
+from pipeline.cli_text import call_lines, doctor_lines
 from pipeline.errors import BadInput, CallsealError, Temporary, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from pipeline.config import Settings
     from pipeline.doctor import Finding
-    from pipeline.erase_plan import ErasurePlan
     from pipeline.ingest import Delivery
     from pipeline.types import Channel
 
@@ -46,6 +45,8 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(hold_app, name="hold")
+app.add_typer(certificate_app, name="certificate")
+app.command("delete")(delete_command)
 app.add_typer(subject_app, name="subject")
 app.add_typer(keys_app, name="keys")
 
@@ -88,7 +89,7 @@ def process_command(
     from pipeline.sweep import GRACE, sweep
 
     rooms = build(settings)
-    with _stages(quiet=as_json) as observe:
+    with stages(quiet=as_json) as observe:
         outcome = process(delivery, rooms, datetime.now(UTC), observe)
     _print(outcome.summary, call_lines, as_json=as_json)
     with suppress(Temporary):  # the call is done, whatever becomes of what others left
@@ -124,41 +125,6 @@ def export_command(
     held = custody(settings)
     files = export_call(call_id, to, held.archive, held.records, held.root, datetime.now(UTC))
     _print({"call_id": call_id, "files": [str(file) for file in files]}, lambda v: v["files"], as_json=as_json)
-
-
-@app.command("delete")
-def delete_command(
-    *,
-    caller: Annotated[str, typer.Option(help="The number of either party, in any common spelling.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased; erase nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Erase everything held of a caller: shred the key, delete objects and rows, check that nothing opens."""
-    settings = _settings(data_dir, config)
-    from pipeline.build import custody
-    from pipeline.erase import carry_out
-    from pipeline.erase_plan import plan_erasure
-
-    number = caller_number(caller)
-    held = custody(settings)
-    plan = plan_erasure(held.records, held.root.subject_id(number))
-    if dry_run:
-        _print({"dry_run": True, **_plan(plan)}, erasure_lines, as_json=as_json)
-        return
-    if not yes:
-        _confirm(plan)
-    with _stages(quiet=as_json) as observe:
-        report = carry_out(plan, held, lambda: datetime.now(UTC), observe=observe)
-    done = {
-        "erased": True,
-        **_plan(report.plan),
-        "method": report.method,
-        "verified": {**asdict(report.proof), "copies_opened_after": 0, "keys_opened_after": 0},
-    }
-    _print(done, erasure_lines, as_json=as_json)
 
 
 @app.command("doctor")
@@ -218,47 +184,6 @@ def _leg(option: str) -> tuple[Channel, Path]:
     if name not in ("agent", "customer") or not path:
         raise UsageError("--leg takes agent=FILE or customer=FILE")
     return Channel(name), Path(path)
-
-
-def _confirm(plan: ErasurePlan) -> None:
-    if plan.as_company:
-        raise UsageError(
-            f"the number is the company's side of {plan.as_company} calls, which are other people's too: "
-            "look first with --dry-run, then add --yes"
-        )
-    if not sys.stdin.isatty():
-        raise UsageError("erasing needs a confirmation: add --yes, or --dry-run to look first")
-    for line in erasure_lines(_plan(plan)):
-        print(line, file=sys.stderr)  # noqa: T201
-    typer.confirm("Erase all of this for good?", abort=True, err=True)
-
-
-def _plan(plan: ErasurePlan) -> dict[str, Any]:
-    return {
-        "erasure_id": plan.erasure_id,
-        "subject_id": plan.subject_id,
-        "calls": list(plan.call_ids),
-        "as_customer": plan.as_customer,
-        "as_company": plan.as_company,
-        "kept": [asdict(each) for each in plan.kept],
-        "objects": len(plan.object_keys),
-        "kinds": plan.kinds,
-        "size_bytes": plan.size_bytes,
-        "resumed": plan.resumed,
-    }
-
-
-@contextmanager
-def _stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Names each stage as it begins, on stderr: behind a spinner on a terminal, else one line each."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda stage: None if quiet else print(f"  {stage} ...", file=sys.stderr, flush=True)  # noqa: T201
-        return
-    with console.status("loading") as status:
-        yield status.update
 
 
 def _report(exc: CallsealError) -> int:

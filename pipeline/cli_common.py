@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
+import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +15,7 @@ import typer
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pipeline.config import Settings
 
@@ -66,3 +68,16 @@ def operator(by: str | None) -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         raise UsageError("nobody is logged in: say --by whom") from None
+
+
+@contextmanager
+def stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Names each stage as it begins, on stderr: behind a spinner on a terminal, else one line each."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda stage: None if quiet else print(f"  {stage} ...", file=sys.stderr, flush=True)  # noqa: T201
+        return
+    with console.status("loading") as status:
+        yield status.update

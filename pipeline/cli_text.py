@@ -53,6 +53,8 @@ def erasure_lines(erasure: Mapping[str, Any]) -> Iterator[str]:
         before, now = tried["copies_opened_before"], tried["copies_opened_after"]
         yield f"verified    {tried['copies_tried']} copies kept aside: {before} opened before, {now} open now"
         yield f"            {tried['keys_tried']} keys as old copies of the database have them: none opens"
+    if "certificate" in erasure:
+        yield f"certificate {', '.join(erasure['certificate']['files'])}"
 
 
 def doctor_lines(report: Mapping[str, Any]) -> Iterator[str]:

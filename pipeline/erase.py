@@ -92,9 +92,10 @@ def carry_out(
         VerificationFailed: something is still there or still opens; the erasure stays in the records as not finished.
         Temporary: the store or the database failed; plan and carry out again.
     """
+    done = finished_report(held, plan.erasure_id)
+    if done is not None:
+        return done
     known = held.records.erasure(plan.erasure_id)
-    if known is not None and known.finished_at is not None:
-        return _from_records(known, known.finished_at)
     plan = refreshed(plan, held.records)
     requested_at = clock() if known is None else known.requested_at
     _defer(plan, held, requested_at)
@@ -118,6 +119,12 @@ def carry_out(
     held.records.finish_erasure(plan.erasure_id, _to_records(report), report.finished_at)
     observe("finished")
     return report
+
+
+def finished_report(held: Custody, erasure_id: str) -> ErasureReport | None:
+    """The report of an erasure that is finished; None where there is none of that id, or it is under way."""
+    known = held.records.erasure(erasure_id)
+    return None if known is None or known.finished_at is None else _from_records(known, known.finished_at)
 
 
 def _defer(plan: ErasurePlan, held: Custody, at: datetime) -> None:

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline.erase_rows import artifacts_in_reach, calls_of_party
+from pipeline.erase_rows import artifacts_in_reach, calls_of_party, exported
 from pipeline.errors import NotFound
 from pipeline.holds import held_calls
 from pipeline.types import Channel, Status
@@ -63,6 +63,8 @@ class ErasurePlan:
         kept: calls that stay, with the reason.
         as_customer: on how many of the calls that go the person is the customer.
         as_company: on how many they are the company's side.
+        exported_call_ids: calls that go and that were exported before; those copies are in other hands.
+        identity: how it was verified who asks (configs/rights.toml); None where nobody said.
         resumed: whether an earlier attempt died and this one goes on with it.
     """
 
@@ -76,6 +78,8 @@ class ErasurePlan:
     kept: tuple[Kept, ...] = ()
     as_customer: int = 0
     as_company: int = 0
+    exported_call_ids: tuple[str, ...] = ()
+    identity: str | None = None
     resumed: bool = False
 
     @property
@@ -153,6 +157,7 @@ def merged(plan: ErasurePlan, other: ErasurePlan) -> ErasurePlan:
         kept=tuple(found for found in other.kept if found.call_id not in set(call_ids + legs)),
         as_customer=max(plan.as_customer, other.as_customer),
         as_company=max(plan.as_company, other.as_company),
+        exported_call_ids=_union(plan.exported_call_ids, other.exported_call_ids),
     )
 
 
@@ -163,7 +168,9 @@ def to_report(plan: ErasurePlan) -> dict[str, Any]:
 
 def from_report(report: Mapping[str, Any], *, resumed: bool) -> ErasurePlan:
     """The opposite of ``to_report``."""
-    ids = {name: tuple(report[name]) for name in ("call_ids", "leg_call_ids", "key_ids", "owner_ids")}
+    ids = {
+        name: tuple(report[name]) for name in ("call_ids", "leg_call_ids", "key_ids", "owner_ids", "exported_call_ids")
+    }
     return ErasurePlan(
         erasure_id=report["erasure_id"],
         subject_id=report["subject_id"],
@@ -171,6 +178,7 @@ def from_report(report: Mapping[str, Any], *, resumed: bool) -> ErasurePlan:
         kept=tuple(Kept(call_id, "held when it was asked for") for call_id in report["held_call_ids"]),
         as_customer=report["as_customer"],
         as_company=report["as_company"],
+        identity=report["identity"],
         resumed=resumed,
         **ids,
     )
@@ -216,6 +224,7 @@ def _read(records: Records, subject_id: str, *, leg_only: bool) -> ErasurePlan:
         kept=kept_by(held),
         as_customer=as_customer,
         as_company=len(going) - as_customer,
+        exported_call_ids=exported(records, [call.call_id for call in going]),
     )
 
 

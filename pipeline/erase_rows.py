@@ -68,6 +68,17 @@ def artifacts_in_reach(records: Records, call_ids: Sequence[str], key_ids: Seque
     return tuple(sorted(found.values(), key=lambda held: (held.artifact.created_at, held.artifact.sealed.object_key)))
 
 
+def exported(records: Records, call_ids: Sequence[str]) -> tuple[str, ...]:
+    """Those of the calls that were exported, in order of their ids."""
+    columns = schema.events.c
+    found: set[str] = set()
+    with reading(records.engine) as connection:
+        for portion in _portions(call_ids):
+            query = sa.select(columns.call_id).where(columns.call_id.in_(portion), columns.what == "exported")
+            found.update(connection.execute(query.distinct()).scalars())
+    return tuple(sorted(found))
+
+
 def replace_key(
     records: Records, root: RootKey, subject_id: str, stays: Callable[[CallRecord], bool], now: datetime
 ) -> Behind:
