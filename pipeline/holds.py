@@ -195,8 +195,6 @@ def held_calls(engine: Engine, call_ids: Iterable[str]) -> dict[str, tuple[Hold,
 
 def held_in(connection: Connection, call_ids: Iterable[str]) -> dict[str, tuple[Hold, ...]]:
     """``held_calls`` within a transaction; in one that writes, the answer stays true until it ends."""
-    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-        connection.exec_driver_sql("LOCK TABLE holds IN SHARE MODE")
     in_force = [_hold(row) for row in connection.execute(sa.select(schema.holds).where(_OPEN)).mappings()]
     return covering(_facts(connection, tuple(call_ids)), in_force) if in_force else {}
 

@@ -77,7 +77,7 @@ class Shares:
             for start in range(0, len(ids), PORTION):
                 portion = keyside.shares.c.key_id.in_(ids[start : start + PORTION])
                 gone += connection.execute(keyside.shares.delete().where(portion)).rowcount
-        flush_history(self.engine)
+        flush_history(self.engine, keyside.shares.name)
         return gone
 
     def held(self) -> frozenset[str]:

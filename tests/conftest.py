@@ -11,8 +11,9 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from tests.servers import S3Server
+    from tests.servers import PostgresServer, S3Server
 
 settings.register_profile("callseal", deadline=None, derandomize=True)
 settings.load_profile("callseal")
@@ -68,3 +69,32 @@ def plain_s3(_plain_s3: S3Server, aws: None) -> S3Server:
 def versioned_s3(_versioned_s3: S3Server, aws: None) -> S3Server:
     """A server whose buckets keep every version and can lock."""
     return _versioned_s3
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server."""
+    from tests import servers
+
+    with servers.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _migrated(postgres: PostgresServer) -> str:
+    """A database with callseal's tables, to be copied."""
+    from pipeline.connect import connect
+
+    name = postgres.database()
+    connect(postgres.url(name)).dispose()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind in turn; one on ``bare postgres`` has no tables yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/records/callseal.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    bare = request.param == "bare postgres"
+    return server.url(server.database(*([] if bare else [request.getfixturevalue("_migrated")])))

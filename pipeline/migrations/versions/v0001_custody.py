@@ -12,10 +12,16 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the first tables; there is no way back, a database is restored from its backup instead."""
+    """Makes the first tables."""
     _subjects_and_calls()
     _artifacts()
     _events_and_erasures()
+
+
+def downgrade() -> None:
+    """Removes them; without the subjects' keys nothing that is stored can be read again."""
+    for table in ("events", "artifacts", "calls", "subjects", "erasures"):
+        op.drop_table(table)
 
 
 def _subjects_and_calls() -> None:
