@@ -141,8 +141,7 @@ def test_driver_that_is_not_installed(url: str) -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
         "from pipeline.connect import connect\n"
-        "from pipeline.erase_rows import replace_key
-from pipeline.errors import MissingExtra\n"
+        "from pipeline.errors import MissingExtra\n"
         "try:\n    connect('postgresql://callseal:hunter2@db.example.com/callseal')\nexcept MissingExtra as exc:\n"
         "    print(exc)"
     )
