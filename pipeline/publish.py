@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline import audio, encode, retain, summary, verify
+from pipeline.consent.clips import Clips
 from pipeline.errors import VerificationFailed
 from pipeline.redact import apply_to_audio
 from pipeline.types import Artifact, ArtifactKind, Status
@@ -54,6 +55,14 @@ class Draft:
     doubts: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The redacted recording, and the evidence that can be heard in it."""
+
+    sealed: SealedObject
+    clips: Clips
+
+
 def publish(
     draft: Draft, subject: OpenSubjectKey, rooms: Rooms, now: datetime, watch: Stopwatch
 ) -> tuple[Status, Mapping[str, Any]]:
@@ -64,15 +73,14 @@ def publish(
         Refused: the caller was erased meanwhile; likewise.
         StoreUnavailable: likewise.
     """
-    status = _STATUS[rooms.consent.outcome_of(draft.decision)]
-    if status is Status.STORED and draft.doubts:
-        status = Status.QUARANTINED
+    status = _status(draft, rooms)
     sealed: list[SealedObject] = []
     try:
-        if status is Status.STORED:
-            sealed.append(_redacted_audio(draft, subject, rooms, watch))
+        written = _redacted_audio(draft, subject, rooms, watch) if status is Status.STORED else None
+        if written:
+            sealed.append(written.sealed)
         with watch.stage("seal"):
-            sealed.extend(_documents(draft, status, sealed, subject, rooms, now))
+            sealed.extend(_documents(draft, status, written, subject, rooms, now))
         kept = sealed + (list(draft.intake.objects) if status is Status.QUARANTINED else [])
         artifacts = _retained(kept, status, draft, rooms, now)
         result = summary.call(draft, status, artifacts, watch.seconds)
@@ -87,9 +95,19 @@ def publish(
     return status, result
 
 
-def _redacted_audio(draft: Draft, subject: OpenSubjectKey, rooms: Rooms, watch: Stopwatch) -> SealedObject:
-    """Decode again, redact, encode, seal, open and check."""
+def _status(draft: Draft, rooms: Rooms) -> Status:
+    """What the consent allows; what is in doubt waits for a person, unless it holds what the caller objected to."""
+    outcome = rooms.consent.outcome_of(draft.decision)
+    if draft.doubts and outcome == "keep":
+        return Status.QUARANTINED
+    return Status.DISCARDED if draft.doubts and outcome == "keep_before" else _STATUS[outcome]
+
+
+def _redacted_audio(draft: Draft, subject: OpenSubjectKey, rooms: Rooms, watch: Stopwatch) -> _Written:
+    """Decode again, redact, encode, seal, open and check; the clips hear what was written."""
     call_id, original, limit_s = draft.record.call_id, draft.intake.recording, rooms.audio.max_duration_s
+
+    clips = Clips(draft.decision.evidence, draft.channels, draft.fmt.rate_hz)
 
     def redacted() -> Any:
         blocks = audio.decode_native(original, draft.fmt, limit_s)
@@ -100,20 +118,20 @@ def _redacted_audio(draft: Draft, subject: OpenSubjectKey, rooms: Rooms, watch: 
     try:
         with watch.stage("verify"):
             written = audio.Recording((lambda: rooms.archive.open(writer.sealed, call_id, subject),))
-            _check(draft, original, written, limit_s)
+            _check(draft, clips, original, written, limit_s)
     except BaseException:
         rooms.archive.destroy(writer.sealed)
         raise
-    return writer.sealed
+    return _Written(writer.sealed, clips)
 
 
-def _check(draft: Draft, original: Recording, written: Recording, limit_s: float) -> None:
+def _check(draft: Draft, clips: Clips, original: Recording, written: Recording, limit_s: float) -> None:
     fmt = audio.probe(written)
     if (fmt.rate_hz, fmt.channels) != (draft.fmt.rate_hz, draft.fmt.channels):
         raise VerificationFailed("the recording that was written has another rate or channel count")
     verify.check_audio(
         audio.decode_native(original, draft.fmt, limit_s),
-        audio.decode_native(written, fmt, limit_s),
+        clips.listen(audio.decode_native(written, fmt, limit_s)),
         draft.redactions,
         draft.channels,
         fmt.rate_hz,
@@ -121,9 +139,9 @@ def _check(draft: Draft, original: Recording, written: Recording, limit_s: float
 
 
 def _documents(
-    draft: Draft, status: Status, sealed: list[SealedObject], subject: OpenSubjectKey, rooms: Rooms, now: datetime
+    draft: Draft, status: Status, written: _Written | None, subject: OpenSubjectKey, rooms: Rooms, now: datetime
 ) -> list[SealedObject]:
-    """Transcript (only of a call that is kept), consent record and manifest; the manifest names all the others."""
+    """The consent record of every call; a transcript of one that is stored; a manifest of one that is not discarded."""
     call_id = draft.record.call_id
     made: list[SealedObject] = []
 
@@ -131,10 +149,13 @@ def _documents(
         made.append(rooms.archive.put(call_id, kind, subject, json.dumps(document, ensure_ascii=False).encode()))
 
     try:
+        put(ArtifactKind.CONSENT_RECORD, summary.consent_record(call_id, draft.decision, draft.turns))
         if status is Status.STORED:
             put(ArtifactKind.TRANSCRIPT, summary.transcript(call_id, draft.language, draft.turns))
-        put(ArtifactKind.CONSENT_RECORD, {"version": 1, "call_id": call_id, **summary.consent(draft.decision)})
-        put(ArtifactKind.MANIFEST, summary.manifest(draft, rooms.provenance, [*sealed, *made], now))
+        if status is not Status.DISCARDED:
+            sealed = [written.sealed, *made] if written else made
+            clips = written.clips if written else None
+            put(ArtifactKind.MANIFEST, summary.manifest(draft, rooms.provenance, sealed, clips, now))
     except BaseException:
         for each in made:
             rooms.archive.destroy(each)

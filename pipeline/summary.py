@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline import encode
+from pipeline.consent.clips import intact
+from pipeline.types import ConsentSignal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from pipeline.consent.clips import Clips
     from pipeline.errors import CallsealError
     from pipeline.publish import Draft
     from pipeline.types import (
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
     )
 
 TRANSCRIPT_VERSION = 1
+CONSENT_VERSION = 2
+_QUOTED = {
+    *(ConsentSignal.NOTICE, ConsentSignal.REQUEST, ConsentSignal.YES, ConsentSignal.NO),
+    *(ConsentSignal.OBJECTION, ConsentSignal.CONFIRMATION),
+}
 
 
 def stamp(when: datetime) -> str:
@@ -55,6 +63,29 @@ def consent(decision: ConsentDecision) -> dict[str, Any]:
         },
         "evidence": [_evidence(each) for each in decision.evidence],
     }
+
+
+def consent_record(call_id: str, decision: ConsentDecision, turns: Sequence[Turn]) -> dict[str, Any]:
+    """``consent.json``: the decision, and with each piece of evidence the words that were said; ``turns`` are redacted.
+
+    Of an unclear answer, of silence and of going on there are no words: they are about the caller's own matter.
+    """
+    document = consent(decision)
+    for each, shown in zip(decision.evidence, document["evidence"], strict=True):
+        if each.signal in _QUOTED and each.span is not None:
+            shown["said"] = _said(each, turns)
+    return {"version": CONSENT_VERSION, "call_id": call_id, **document}
+
+
+def _said(found: Evidence, turns: Sequence[Turn]) -> str:
+    words = [
+        word
+        for turn in turns
+        if (turn.channel, turn.speaker) == (found.channel, found.speaker)
+        for word in turn.words
+        if found.span and word.span.overlaps(found.span)
+    ]
+    return " ".join(word.text for word in sorted(words, key=lambda word: word.span))
 
 
 def _evidence(found: Evidence) -> dict[str, Any]:
@@ -163,10 +194,23 @@ def _escaped(text: str) -> str:
 
 
 def manifest(
-    draft: Draft, provenance: Mapping[str, Any], sealed: Sequence[SealedObject], created_at: datetime
+    draft: Draft,
+    provenance: Mapping[str, Any],
+    sealed: Sequence[SealedObject],
+    clips: Clips | None,
+    created_at: datetime,
 ) -> dict[str, Any]:
-    """``manifest.json``: what was made of which recording, by which code, models and policies."""
+    """``manifest.json``: what was made of which recording, by which code, models and policies.
+
+    Evidence of consent comes with a digest of its samples in the recording that was made, and with whether any of
+    them were redacted.
+    """
     fmt = draft.fmt
+    judged = consent(draft.decision)
+    for index, (each, shown) in enumerate(zip(draft.decision.evidence, judged["evidence"], strict=True)):
+        digest = clips.sha256(index) if clips else None
+        if digest:
+            shown |= {"clip_sha256": digest, "intact": intact(each, draft.redactions)}
     return {
         "version": 1,
         "call_id": draft.record.call_id,
@@ -183,5 +227,5 @@ def manifest(
         "audio_suffix": encode.suffix(fmt),
         "artifacts": [{"kind": s.kind.value, "sha256": s.sha256, "size_bytes": s.size_bytes} for s in sealed],
         "redactions": redactions(draft.redactions),
-        "consent": consent(draft.decision),
+        "consent": judged,
     }

@@ -30,6 +30,7 @@ def found(pattern: str, text: str, tolerance: int = 0) -> list[str]:
         ("(stop|end) (the|) call", "stop call or end the call", ["stop call", "end the call"]),
         ("^ no", "no it is no", ["no"]),
         ("^ no", "well no", []),
+        ("may i $", "May I? May I ask. Well, may I", ["may i", "may i"]),
         ("i dont", "I don't, I don\u2019t", ["i dont", "i dont"]),
         ("grabacion", "la grabaci\u00f3n", ["grabacion"]),
         ("a b", "a-b", ["a b"]),

@@ -201,8 +201,8 @@ def test_a_declined_call_is_discarded(place: Place) -> None:
     sound = sound_file(pcm16(scripted.samples(scripted.script(lines), 12.0)), scripted.RATE_HZ)
     outcome = process(place.deliver(sound), rooms, NOW)
     assert (outcome.status, outcome.summary["consent"]["verdict"]) == (Status.DISCARDED, "declined")
-    assert place.kinds() == ["consent_record", "manifest"]
-    assert place.stored() == 2
+    assert place.kinds() == ["consent_record"]
+    assert place.stored() == 1
 
 
 def test_done_twice_is_done_once(place: Place) -> None:

@@ -12,12 +12,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import summary
 from pipeline.audio import AudioFormat, Recording
+from pipeline.consent.clips import Clips
 from pipeline.db import CallRecord
 from pipeline.errors import BadAudio, StoreUnavailable
 from pipeline.ingest import Intake
@@ -85,13 +87,19 @@ DRAFT = Draft(
 KEPT = (Artifact(SEALED, NOW, datetime(2027, 11, 20, 14, 3, tzinfo=UTC), "default"),)
 
 
+CLIPS = Clips(DECISION.evidence, DRAFT.channels, 8000)
+for _ in CLIPS.listen([np.zeros((2, 8000), np.int16), np.ones((2, 8000), np.int16)]):
+    pass
+
+
 def forms() -> dict[str, Any]:
     """Every form, of one invented call."""
     return {
         "summary": summary.call(DRAFT, Status.STORED, KEPT, {"decode": 0.12345, "transcribe": 14.0}),
+        "consent": summary.consent_record("CA01", DECISION, TURNS),
         "transcript": summary.transcript("CA01", "en", TURNS),
         "vtt": summary.vtt(summary.transcript("CA01", "en", TURNS)),
-        "manifest": summary.manifest(DRAFT, {"callseal": "0.1.0"}, [SEALED], NOW),
+        "manifest": summary.manifest(DRAFT, {"callseal": "0.1.0"}, [SEALED], CLIPS, NOW),
         "error": summary.error(StoreUnavailable("the store is full")),
         "bad input": summary.error(BadAudio("the recording is empty")),
     }

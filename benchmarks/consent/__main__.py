@@ -1,4 +1,4 @@
-"""Consent on the labelled set, beside the keyword baseline: ``python -m benchmarks.consent [--seed 1] [--part ...]``."""
+"""Consent on the labelled set, beside the keyword baseline: ``python -m benchmarks.consent [--part NAME ...]``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.consent import baseline, hear
-from benchmarks.consent.score import CallScore, figures, score
+from benchmarks.consent import hear
+from benchmarks.consent.baseline import guess
+from benchmarks.consent.score import Found, figures, score
 from pipeline.config import shipped_configs
 from pipeline.consent import judge, load_consent_policy, places, signals
 
@@ -23,33 +24,17 @@ PARTS = ("dev", "held_out", "prompts")
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def ours(call: Labelled, policy: ConsentPolicy) -> CallScore:
+def ours(call: Labelled, policy: ConsentPolicy) -> Found:
     """What callseal decides, from what its own rooms heard."""
     evidence = signals(call.turns, call.metadata, policy, call.language, NOW, call.tones)
     decision = judge(evidence, call.metadata, policy, NOW)
-    return score(
-        call.call_id,
-        call.part,
-        call.truth,
-        places(call.metadata, policy),
-        verdict=decision.verdict.value,
-        lawful=decision.lawful,
-        evidence=[(each.kind.value, each.channel, each.span) for each in evidence if each.channel and each.span],
-    )
+    heard = tuple((each.kind.value, each.channel, each.span) for each in evidence if each.channel and each.span)
+    return Found(decision.verdict.value, decision.lawful, heard)
 
 
-def keywords(call: Labelled, policy: ConsentPolicy) -> CallScore:
+def keywords(call: Labelled, policy: ConsentPolicy) -> Found:
     """What the keyword baseline decides, from the same words."""
-    guess = baseline.guess(call.turns, places(call.metadata, policy))
-    return score(
-        call.call_id,
-        call.part,
-        call.truth,
-        places(call.metadata, policy),
-        verdict=guess.verdict.value,
-        lawful=guess.lawful,
-        evidence=guess.evidence,
-    )
+    return guess(call.turns, places(call.metadata, policy))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     calls = hear.labelled(args.seed, tuple(args.part))
     results: dict[str, Any] = {}
     for name, decide in (("callseal", ours), ("keywords", keywords)):
-        scores = [decide(call, policy) for call in calls]
+        scores = [
+            score(call.call_id, call.part, call.truth, places(call.metadata, policy), decide(call, policy))
+            for call in calls
+        ]
         results[name] = {part: figures([each for each in scores if each.part == part]) for part in args.part}
         results[name]["all"] = figures(scores)
         for each in scores if args.list and name == "callseal" else ():

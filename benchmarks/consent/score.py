@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline.types import Channel, TimeSpan
 
 SLACK_S = 0.5
 _LAWFUL = ("granted", "not_required")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a chain says of a call: verdict, whether the call would be kept, and evidence by kind, channel and span."""
+
+    verdict: str
+    lawful: bool
+    evidence: tuple[tuple[str, Channel, TimeSpan], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +42,15 @@ class CallScore:
         return self.label == self.verdict
 
 
-def score(
-    call_id: str,
-    part: str,
-    truth: Mapping[str, Any],
-    jurisdictions: Sequence[str],
-    *,
-    verdict: str,
-    lawful: bool,
-    evidence: Iterable[tuple[str, Channel, TimeSpan]],
-) -> CallScore:
-    """One call against its label.
-
-    Args:
-        call_id: its name.
-        part: of the set.
-        truth: ``truth.json``.
-        jurisdictions: of the call.
-        verdict: what was found.
-        lawful: whether the call would be kept.
-        evidence: kind, channel and span of each piece that was found.
-    """
+def score(call_id: str, part: str, truth: Mapping[str, Any], jurisdictions: Sequence[str], found: Found) -> CallScore:
+    """One call of a part of the set against its label (``truth.json``)."""
     label = truth["consent"]["verdict"]
     wanted = truth["consent"]["evidence"]
-    given = [(kind, str(channel), span) for kind, channel, span in evidence]
+    given = [(kind, str(channel), span) for kind, channel, span in found.evidence]
     offs = [_off(each, given) for each in wanted]
     near = [off for off in offs if off is not None and off <= SLACK_S]
-    permissive = lawful and not _may_be_kept(label, jurisdictions)
-    return CallScore(call_id, part, label, verdict, permissive, len(wanted), len(near), max(near, default=0.0))
+    permissive = found.lawful and not _may_be_kept(label, jurisdictions)
+    return CallScore(call_id, part, label, found.verdict, permissive, len(wanted), len(near), max(near, default=0.0))
 
 
 def _may_be_kept(label: str, jurisdictions: Sequence[str]) -> bool:
@@ -75,10 +65,7 @@ def _off(wanted: Mapping[str, Any], given: Sequence[tuple[str, str, TimeSpan]]) 
         (
             max(start_s - span.start_s, span.end_s - end_s, 0.0)
             for kind, channel, span in given
-            if kind == wanted["kind"]
-            and channel == wanted["channel"]
-            and span.start_s < end_s
-            and span.end_s > start_s
+            if kind == wanted["kind"] and channel == wanted["channel"] and span.start_s < end_s and span.end_s > start_s
         ),
         default=None,
     )

@@ -48,11 +48,14 @@ def answer(question: Question, said: Sequence[Speech], phrases: Phrases, least: 
         least: confidence below which a yes is unclear.
         ends_s: when the last word of the call was said, which bounds a silence.
     """
+    if question.channel is Channel.MIXED and (refusal := _refusal_by_anybody(question, said, phrases)):
+        return refusal
     for speech, first, end in _replies(question, said):
         tokens = speech.tokens[first:end]
         signal, rule, match = classify(tokens, phrases, minds=question.minds)
-        if signal is None:
-            continue
+        began_s = tokens[0].word.span.start_s
+        if signal is None or (signal is ConsentSignal.UNCLEAR and began_s < question.span.end_s):
+            continue  # "um" is no answer yet, and what began within the question is one only if it is clear
         found = Match(first + match.first, first + match.end, match.edits)
         confidence = speech.confidence(found)
         if signal is ConsentSignal.YES and confidence < least:
@@ -63,6 +66,30 @@ def answer(question: Question, said: Sequence[Speech], phrases: Phrases, least: 
     waited = TimeSpan(question.span.end_s, max(min(question.span.end_s + ANSWER_WITHIN_S, ends_s), question.span.end_s))
     channel = question.channel if question.channel is Channel.MIXED else Channel.CUSTOMER
     return Evidence(ConsentSignal.SILENCE, "no answer", channel, waited)
+
+
+def _refusal_by_anybody(question: Question, said: Sequence[Speech], phrases: Phrases) -> Evidence | None:
+    """A no right after the question, whoever seems to say it: on one channel the voices of short words are mixed up."""
+    after = [
+        (token, speech)
+        for speech in said
+        for token in speech.tokens
+        if 0.0 <= token.word.span.start_s - question.span.end_s <= ANSWER_WITHIN_S
+    ]
+    after.sort(key=lambda pair: pair[0].word.span)
+    tokens = tuple(token for token, _ in after)
+    ends = [index + 1 for index, token in enumerate(tokens) if token.ends]
+    reply = tokens[: ends[_SENTENCES - 1] if len(ends) >= _SENTENCES else _LONGEST]
+    if not reply:
+        return None
+    signal, rule, match = classify(reply, phrases, minds=question.minds)
+    if signal is not ConsentSignal.NO:
+        return None
+    words = [token.word for token in reply[match.first : match.end]]
+    span = TimeSpan(words[0].span.start_s, max(word.span.end_s for word in words))
+    confidence = round(sum(word.probability for word in words) / len(words), 3)
+    speaker = after[match.first][1].speaker
+    return Evidence(signal, rule, question.channel, span, speaker=speaker, confidence=confidence)
 
 
 def classify(

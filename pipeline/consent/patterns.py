@@ -6,7 +6,7 @@ A pattern is words with single spaces between them, matched on :class:`Token`::
     (stop|turn off)     one of these; an empty one, as in (please|), makes the group optional
     ..4                 up to four words of any kind, none of them beyond the end of a sentence
     <recorded>          the pattern of that name in the file's ``[words]``
-    ^                   the beginning of what is searched
+    ^ and $             the beginning of what is searched, and the end of a sentence
 
 A recogniser mishears. Where a tolerance is given, a word of five letters may be one edit away from the one in the
 pattern and a word of eight letters two, and the edits of a whole match never exceed the tolerance.
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pipeline.types import Word
 
 _FUZZY_FROM, _FUZZIER_FROM = 5, 8  # letters
-_PART: Final = re.compile(r"\s*(\.\.\d|<\w+>|\^|[(|)]|[^\s()|<>^]+)")
+_PART: Final = re.compile(r"\s*(\.\.\d|<\w+>|[\^$(|)]|[^\s()|<>^$]+)")
+_END: Final = "$"
 _SENTENCE_END: Final = re.compile(r"[.?!…]['\")]*$")
 
 
@@ -141,6 +142,8 @@ def _alternatives(
             sequence.append(tuple(inner))
         elif part == "^":
             anchored = True
+        elif part == _END:
+            sequence.append(_END)
         elif part.startswith(".."):
             sequence.append(int(part[2:]))
         elif part.startswith("<"):
@@ -168,7 +171,10 @@ def _ends(
         yield left, at
         return
     part, rest = parts[0], parts[1:]
-    if isinstance(part, str):
+    if part == _END:
+        if at > 0 and (at == len(tokens) or tokens[at - 1].ends):
+            yield from _ends(rest, tokens, at, left)
+    elif isinstance(part, str):
         edits = _edits(part, tokens[at].text) if at < len(tokens) else None
         if edits is not None and edits <= left:
             yield from _ends(rest, tokens, at + 1, left - edits)

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.consent.speech import Heard
-    from pipeline.types import Turn
+    from pipeline.types import Turn, Word
 
 _ANNOUNCED_S: Final = 12.0  # before a request, within which a notice names what the request is about
 _FIRST_WORDS: Final = 8
+_SOON_S, _PAUSE_S = 3.0, 1.0
 
 
 def answers(heard: Heard, notices: Sequence[Evidence], requests: Sequence[tuple[Evidence, bool]]) -> Iterator[Evidence]:
@@ -40,6 +41,36 @@ def answers(heard: Heard, notices: Sequence[Evidence], requests: Sequence[tuple[
             )
             found = replace(found, purposes=covered)
         yield found
+
+
+def refusals(heard: Heard, notices: Sequence[Evidence], answered: Sequence[Evidence]) -> Iterator[Evidence]:
+    """A no that a caller says to a notice, for the question that stood with it may not have been understood.
+
+    One that answers another question is none: then the company has asked something since the notice.
+    """
+    for notice in notices:
+        if notice.span is None or notice.channel is None or notice.speaker is None:
+            continue
+        rest = _same_breath(heard, notice)
+        if any("?" in word.text for word in rest):
+            continue
+        until = TimeSpan(notice.span.start_s, rest[-1].span.end_s if rest else notice.span.end_s)
+        question = Question(notice.speaker, notice.channel, until, minds=False, rule=notice.rule)
+        found = answer(question, heard.said, heard.phrases, heard.least_confidence, until.end_s)
+        soon = found.span is not None and found.span.start_s - until.end_s <= _SOON_S
+        if found.signal is ConsentSignal.NO and soon and not any(found.span == each.span for each in answered):
+            yield found
+
+
+def _same_breath(heard: Heard, notice: Evidence) -> list[Word]:
+    """What the one who gave a notice says after it without a pause."""
+    words: list[Word] = []
+    for speech in heard.said:
+        for token in speech.tokens if speech.speaker == notice.speaker and notice.span else ():
+            until_s = words[-1].span.end_s if words else notice.span.end_s if notice.span else 0.0
+            if 0.0 <= token.word.span.start_s - until_s <= _PAUSE_S:
+                words.append(token.word)
+    return words
 
 
 def objections(heard: Heard, answers: Sequence[Evidence]) -> Iterator[Evidence]:
@@ -78,20 +109,12 @@ def confirmations(heard: Heard) -> Iterator[Evidence]:
 
 
 def continued(heard: Heard, notices: Sequence[Evidence]) -> Iterator[Evidence]:
-    """The caller's first words after a notice.
-
-    On a mixed channel the one who went on must be somebody else than who gave the notice; where that voice is not
-    heard again it was a machine's, and then one of two other voices is the caller's.
-    """
+    """The caller's first words after a notice: on a mixed channel those of another voice than the notice's."""
     for notice in sorted(notices, key=lambda each: each.span or TimeSpan(0.0, 0.0)):
         if notice.span is None:
             continue
         after = [speech for speech in heard.said if speech.span.end_s > notice.span.end_s]
         others = [speech for speech in after if speech.speaker != notice.speaker and speech.by_caller]
-        if notice.channel is Channel.MIXED:
-            again = any(s.speaker == notice.speaker and s.span.end_s > notice.span.end_s + 0.5 for s in after)
-            if not again and len({speech.speaker for speech in others}) < 2:
-                continue
         for speech in others:
             tokens = [token for token in speech.tokens if token.word.span.start_s >= notice.span.end_s]
             if tokens:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.consent.announcements import covered_by, notices, requests
 from pipeline.consent.keys import keys
 from pipeline.consent.outside import outside
-from pipeline.consent.reactions import answers, confirmations, continued, objections, went_on
+from pipeline.consent.reactions import answers, confirmations, continued, objections, refusals, went_on
 from pipeline.consent.speech import Heard, speeches
 from pipeline.keypresses import beeps
 from pipeline.types import ConsentSignal, Evidence, TimeSpan
@@ -64,6 +64,8 @@ def _spoken(heard: Heard) -> Iterator[Evidence]:
     yield from (notice for notice in announced if not covered_by(notice, asked))
     yield from (request for request, _ in asked)
     yield from answered
-    yield from objections(heard, answered)
+    refused = tuple(refusals(heard, announced, answered))
+    yield from refused
+    yield from objections(heard, (*answered, *refused))
     yield from confirmations(heard)
     yield from continued(heard, announced)
