@@ -98,7 +98,7 @@ class _Quoting:
 FAILING: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
     "sealing": lambda patch: patch.setattr(Archive, "write", _quote),
     "decoding": lambda patch: patch.setattr(audio, "decode_speech", _quote),
-    "consent": lambda patch: patch.setattr(run, "decide", _quote),
+    "consent": lambda patch: patch.setattr(run, "judge", _quote),
     "planning": lambda patch: patch.setattr(run, "plan", _quote),
     "redacting": lambda patch: patch.setattr(publish, "apply_to_audio", _quote),
     "verifying": lambda patch: patch.setattr(verify, "check_audio", _quote),

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
     from pipeline.types import Word
 
+    _Part = str | int | tuple["Pattern", ...]
+    _Parts = tuple[_Part, ...]
+
 _FUZZY_FROM, _FUZZIER_FROM = 5, 8  # letters
-_PART: Final = re.compile(r"\s*(\.\.\d|<\w+>|[\^$(|)]|[^\s()|<>^$]+)")
+_SPELLED: Final = re.compile(r"\s*(\.\.\d|<\w+>|[\^$(|)]|[^\s()|<>^$]+)")
 _END: Final = "$"
 _SENTENCE_END: Final = re.compile(r"[.?!…]['\")]*$")
 
@@ -63,7 +66,7 @@ class Match:
 class Pattern:
     """A compiled pattern: a sequence of words, gaps (a number) and alternatives."""
 
-    parts: tuple[str | int | tuple[Pattern, ...], ...]
+    parts: _Parts
     anchored: bool = False
 
     def find(self, tokens: Sequence[Token], tolerance: int) -> Iterator[Match]:
@@ -110,7 +113,7 @@ def compile_pattern(text: str, words: Mapping[str, str]) -> Pattern:
     Raises:
         PatternError: a bracket too many or too few, no such name, or a name that leads back to itself.
     """
-    parts = _PART.findall(text)
+    parts = _SPELLED.findall(text)
     if "".join(parts) != re.sub(r"\s", "", text):
         raise PatternError(f"cannot be read: {text}")
     alternatives, rest = _alternatives(parts, words, ())
@@ -127,7 +130,7 @@ def _alternatives(
 ) -> tuple[list[Pattern], Sequence[str]]:
     """Alternatives up to a closing bracket or the end, and what comes from there on."""
     found: list[Pattern] = []
-    sequence: list[str | int | tuple[Pattern, ...]] = []
+    sequence: list[_Part] = []
     anchored = False
     while parts and parts[0] != ")":
         part, parts = parts[0], parts[1:]
@@ -157,37 +160,44 @@ def _alternatives(
 def _named(name: str, words: Mapping[str, str], inside: tuple[str, ...]) -> tuple[Pattern, ...]:
     if name not in words or name in inside:
         raise PatternError(f"no words are named <{name}>" if name not in words else f"<{name}> leads back to itself")
-    found, rest = _alternatives(_PART.findall(words[name]), words, (*inside, name))
+    found, rest = _alternatives(_SPELLED.findall(words[name]), words, (*inside, name))
     if rest:
         raise PatternError(f"a bracket is missing in <{name}>")
     return tuple(found)
 
 
-def _ends(
-    parts: tuple[str | int | tuple[Pattern, ...], ...], tokens: Sequence[Token], at: int, left: int
-) -> Iterator[tuple[int, int]]:
+def _ends(parts: _Parts, tokens: Sequence[Token], at: int, left: int) -> Iterator[tuple[int, int]]:
     """Edits that are left and the end, for every way in which ``parts`` match from ``at`` on."""
     if not parts:
         yield left, at
         return
-    part, rest = parts[0], parts[1:]
-    if part == _END:
+    for left_then, end in _steps(parts[0], tokens, at, left):
+        yield from _ends(parts[1:], tokens, end, left_then)
+
+
+def _steps(part: _Part, tokens: Sequence[Token], at: int, left: int) -> Iterator[tuple[int, int]]:
+    """Likewise for a single part."""
+    if isinstance(part, tuple):
+        for alternative in part:
+            yield from _ends(alternative.parts, tokens, at, left)
+    elif isinstance(part, int):
+        yield from ((left, end) for end in _gap(part, tokens, at))
+    elif part == _END:
         if at > 0 and (at == len(tokens) or tokens[at - 1].ends):
-            yield from _ends(rest, tokens, at, left)
-    elif isinstance(part, str):
+            yield left, at
+    else:
         edits = _edits(part, tokens[at].text) if at < len(tokens) else None
         if edits is not None and edits <= left:
-            yield from _ends(rest, tokens, at + 1, left - edits)
-    elif isinstance(part, int):
-        yield from _ends(rest, tokens, at, left)
-        for end in range(at, min(at + part, len(tokens))):
-            if tokens[end].ends or (end == at > 0 and tokens[at - 1].ends):
-                return
-            yield from _ends(rest, tokens, end + 1, left)
-    else:
-        for alternative in part:
-            for left_then, end in _ends(alternative.parts, tokens, at, left):
-                yield from _ends(rest, tokens, end, left_then)
+            yield left - edits, at + 1
+
+
+def _gap(longest: int, tokens: Sequence[Token], at: int) -> Iterator[int]:
+    """Where a gap may end: here, or after some words, none of them beyond the end of a sentence."""
+    yield at
+    for end in range(at, min(at + longest, len(tokens))):
+        if tokens[end].ends or (end == at > 0 and tokens[at - 1].ends):
+            return
+        yield end + 1
 
 
 @cache
