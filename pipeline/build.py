@@ -46,6 +46,8 @@ def build(settings: Settings) -> Rooms:
     redaction = load_policy(settings.policy_file("redaction.toml"))
     consent = load_consent_policy(settings.policy_file("consent.toml"))
     retention = retain.load_policy(settings.policy_file("retention.toml"))
+    context = retain.Context(settings.retention.sectors, settings.retention.purpose)
+    retain.check_context(context, retention)
 
     @cache
     def vad() -> Vad:
@@ -88,6 +90,7 @@ def build(settings: Settings) -> Rooms:
         redaction=redaction,
         consent=consent,
         retention=retention,
+        context=context,
         audio=settings.audio,
         verify=settings.verify,
         archive=held.archive,

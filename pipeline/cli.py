@@ -28,6 +28,7 @@ from pipeline.cli_delete import delete_command
 from pipeline.cli_hold import app as hold_app
 from pipeline.cli_keys import app as keys_app
 from pipeline.cli_models import app as models_app
+from pipeline.cli_retention import app as retention_app
 from pipeline.cli_subject import app as subject_app
 from pipeline.cli_text import call_lines, doctor_lines
 from pipeline.errors import BadInput, CallsealError, Temporary, UsageError
@@ -47,6 +48,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(hold_app, name="hold")
 app.add_typer(certificate_app, name="certificate")
 app.command("delete")(delete_command)
+app.add_typer(retention_app, name="retention")
 app.add_typer(subject_app, name="subject")
 app.add_typer(keys_app, name="keys")
 

@@ -87,10 +87,11 @@ def remove_command(
     from pipeline.build import custody
     from pipeline.holds import release_hold
     from pipeline.release import carry_out_freed
+    from pipeline.retain import load_policy
 
     held, now = custody(settings), datetime.now(UTC)
     hold = release_hold(held.records.engine, hold_id, by_id=operator(by), reason=reason, now=now)
-    done = carry_out_freed(held, now)
+    done = carry_out_freed(held, load_policy(settings.policy_file("retention.toml")), now)
     print_result(hold_value(hold) | {"carried_out": done}, _removed_lines, as_json=as_json)
 
 

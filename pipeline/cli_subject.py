@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.custody import Custody
+    from pipeline.retain import RetentionPolicy
     from pipeline.rights.policy import RightsPolicy
     from pipeline.rights.register import Request, Right
 
@@ -51,6 +52,7 @@ class Desk:
 
     held: Custody
     policy: RightsPolicy
+    retention: RetentionPolicy
     by_id: str
     now: datetime
 
@@ -69,11 +71,13 @@ class Asked:
 def desk(data_dir: Path | None, config: Path | None, by: str | None) -> Desk:
     """The desk of this installation."""
     settings = settings_of(data_dir, config)
+    from pipeline import retain
     from pipeline.build import custody
     from pipeline.rights.policy import load_policy
 
     policy = load_policy(settings.policy_file("rights.toml"))
-    return Desk(custody(settings), policy, operator(by), datetime.now(UTC))
+    retention = retain.load_policy(settings.policy_file("retention.toml"))
+    return Desk(custody(settings), policy, retention, operator(by), datetime.now(UTC))
 
 
 def verified(at: Desk, right: Right, asked: Asked) -> Request:
@@ -210,7 +214,9 @@ def lift_command(
     engine = at.held.records.engine
     lifted = lift(engine, request_id, by_id=at.by_id, reason=reason, now=at.now)
     value = {"request": request_value(request(engine, request_id)), "lifted": lifted.hold_id}
-    print_result(value | {"carried_out": carry_out_freed(at.held, at.now)}, request_lines, as_json=as_json)
+    print_result(
+        value | {"carried_out": carry_out_freed(at.held, at.retention, at.now)}, request_lines, as_json=as_json
+    )
 
 
 @app.command("requests")

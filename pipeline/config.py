@@ -80,6 +80,13 @@ class KeySettings(_Part):
     shares: str
 
 
+class RetentionSettings(_Part):
+    """What the calls are about, where their metadata does not say; names of ``configs/retention.toml``."""
+
+    sectors: tuple[str, ...]
+    purpose: str
+
+
 class StoreSettings(_Part):
     """Where sealed objects are; all but ``kind`` and ``folder`` is about the bucket."""
 
@@ -139,6 +146,7 @@ class Settings(BaseSettings):
     keys: KeySettings
     store: StoreSettings
     database: DatabaseSettings
+    retention: RetentionSettings
 
     @classmethod
     def settings_customise_sources(  # noqa: D102 -- the library's signature

@@ -5,7 +5,7 @@ Order of writes, which every caller keeps to:
 * to store: the object, verified -> ``finish_call``, which puts the call's new rows in the place of the old ones in one
   transaction -> the objects it returns are destroyed. Dying in between leaves an object without a row, which
   ``Archive.unreferenced`` finds; never a row without an object.
-* to expire: the object -> its row. Dying in between leaves a row without an object; doing it again completes it.
+* to expire: the object's key -> the object -> its row (``pipeline.expire``). Doing it again completes it.
 * to erase: the plan's ids -> the key is shredded -> objects -> rows -> verified -> finished (``pipeline.erase``).
 
 A call is *begun* (status NULL), then *finished*; it can be begun and finished again by a new policy, and what is stored
@@ -238,11 +238,6 @@ class Records:
         with reading(self.engine) as connection:
             return held_artifacts(connection, _of_subject(subject_id))
 
-    def artifacts_due(self, now: datetime, limit: int = 1000) -> tuple[HeldArtifact, ...]:
-        """At most ``limit`` artifacts whose time has come, the longest overdue first."""
-        with reading(self.engine) as connection:
-            return held_artifacts(connection, schema.artifacts.c.retain_until <= now, limit)
-
     def object_keys(self) -> frozenset[str]:
         """Names of all objects that a row knows."""
         with reading(self.engine) as connection:
@@ -413,17 +408,16 @@ def _artifact_values(call_id: str, artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def held_artifacts(
-    connection: Connection, where: sa.ColumnElement[bool], limit: int | None = None
-) -> tuple[HeldArtifact, ...]:
-    """Rows of ``artifacts``: the oldest first, with a limit the soonest due first."""
+def held_artifacts(connection: Connection, where: sa.ColumnElement[bool]) -> tuple[HeldArtifact, ...]:
+    """Artifacts from their rows, the oldest first."""
     columns = schema.artifacts.c
-    order = (columns.retain_until,) if limit else (columns.created_at, columns.object_key)
-    found = connection.execute(sa.select(schema.artifacts).where(where).order_by(*order).limit(limit)).mappings()
-    return tuple(_held_artifact(row) for row in found)
+    query = sa.select(schema.artifacts).where(where).order_by(columns.created_at, columns.object_key)
+    found = connection.execute(query).mappings()
+    return tuple(held_artifact(row) for row in found)
 
 
-def _held_artifact(row: RowMapping) -> HeldArtifact:
+def held_artifact(row: RowMapping) -> HeldArtifact:
+    """An artifact from its row."""
     sealed = SealedObject(
         kind=ArtifactKind(row["kind"]),
         object_key=row["object_key"],

@@ -157,7 +157,8 @@ def _wrap_again(
     for held in staying:
         sealed = held.artifact.sealed
         where = place(held.call_id, sealed.kind, sealed.object_key)
-        wrapped = fresh.wrap(opened.unwrap(sealed.wrapped_key, where), where)
+        # Without a data key it is about to expire (pipeline.expire).
+        wrapped = sealed.wrapped_key and fresh.wrap(opened.unwrap(sealed.wrapped_key, where), where)
         rows.append({"key": sealed.object_key, "wrapped": wrapped})
     if rows:
         row = schema.artifacts.update().where(schema.artifacts.c.object_key == sa.bindparam("key"))

@@ -35,6 +35,7 @@ KnownValue = Annotated[str, StringConstraints(min_length=2, max_length=200, stri
 
 
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#A-D]$")]
+RetentionName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")]
 Number = Annotated[str, StringConstraints(max_length=128)]
 _EXTENSION_DIGITS = 6
 
@@ -94,6 +95,8 @@ class CallMetadata(_Strict):
         language: ISO 639-1 code; told from the recording where it is missing.
         jurisdictions: of both ends, such as ``US-CA`` or ``DE``.
         consent: what was done about consent outside the recording.
+        sectors: trades whose rules of retention apply; the settings' where missing.
+        purpose: what the call was recorded for; likewise.
         known_pii: values that must not stay, by entity type; used while the call is processed and never kept.
     """
 
@@ -106,6 +109,8 @@ class CallMetadata(_Strict):
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] | None = None
     jurisdictions: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")], ...] = ()
     consent: ConsentMetadata = ConsentMetadata()
+    sectors: tuple[RetentionName, ...] | None = None
+    purpose: RetentionName | None = None
     known_pii: dict[EntityType, tuple[KnownValue, ...]] = Field(default_factory=dict, repr=False)
 
     @field_validator("caller", "callee")

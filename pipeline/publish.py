@@ -14,6 +14,7 @@ from pipeline import audio, encode, retain, summary, verify
 from pipeline.consent.clips import Clips
 from pipeline.errors import VerificationFailed
 from pipeline.redact import apply_to_audio
+from pipeline.retain import Context
 from pipeline.types import Artifact, ArtifactKind, Status
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Draft:
     redactions: tuple[Redaction, ...]
     review: tuple[ReviewItem, ...]
     decision: ConsentDecision
+    context: Context = field(default_factory=Context)
     doubts: tuple[str, ...] = ()
 
 
@@ -166,5 +168,7 @@ def _documents(
 def _retained(
     sealed: list[SealedObject], status: Status, draft: Draft, rooms: Rooms, now: datetime
 ) -> tuple[Artifact, ...]:
-    dates = retain.plan({s.kind for s in sealed}, rooms.retention, status, started_at=draft.record.started_at, now=now)
-    return tuple(Artifact(s, now, dates[s.kind].retain_until, dates[s.kind].rule) for s in sealed)
+    kinds, started_at = {s.kind for s in sealed}, draft.record.started_at
+    dates = retain.plan(kinds, rooms.retention, status, draft.context, started_at=started_at, now=now)
+    kept = (s for s in sealed if s.kind is not ArtifactKind.INTAKE or dates[s.kind].retain_until > now)
+    return tuple(Artifact(s, now, dates[s.kind].retain_until, dates[s.kind].rule) for s in kept)

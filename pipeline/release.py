@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pipeline import deferrals
+from pipeline import deferrals, expire
 from pipeline.deferrals import Work
 from pipeline.erase import carry_out
 from pipeline.erase_plan import plan_erasure
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipeline.custody import Custody
+    from pipeline.retain import RetentionPolicy
 
 
-def carry_out_freed(custody: Custody, now: datetime) -> dict[str, int]:
+def carry_out_freed(custody: Custody, policy: RetentionPolicy, now: datetime) -> dict[str, int]:
     """Carries out the deferred deletions that no longer wait for a hold; gives how many, by kind of work.
 
     Raises:
@@ -29,5 +30,11 @@ def carry_out_freed(custody: Custody, now: datetime) -> dict[str, int]:
             with suppress(NotFound, Refused):  # gone by another way, or held by another hold
                 carry_out(plan_erasure(custody.records, subject_id), custody, lambda: now)
 
-    done = deferrals.carry_out(custody.records.engine, {Work.ERASURE: erase_subjects})
+    def expire_objects(object_keys: tuple[str, ...]) -> None:
+        for start in range(0, len(object_keys), expire.PORTION):
+            portion = object_keys[start : start + expire.PORTION]
+            expire.expire(custody.archive, custody.records, policy, now, only=portion)
+
+    run = {Work.ERASURE: erase_subjects, Work.EXPIRY: expire_objects}
+    done = deferrals.carry_out(custody.records.engine, run)
     return {work.value: count for work, count in done.items()}

@@ -15,7 +15,7 @@ from pipeline import audio, encode, ingest, summary
 from pipeline.consent import judge, signals, silenced, without
 from pipeline.db import CallRecord
 from pipeline.doubts import doubts
-from pipeline.errors import BadAudio, BadInput, BadMetadata
+from pipeline.errors import BadAudio, BadInput, BadMetadata, UsageError
 from pipeline.guards import guard
 from pipeline.keypresses import between_keys, echoes, marked, pressed
 from pipeline.keys import anonymous_subject_id
@@ -23,6 +23,7 @@ from pipeline.loudness import Loudness
 from pipeline.pii import detect
 from pipeline.publish import Draft, publish
 from pipeline.redact import apply_to_turns, plan, shadows
+from pipeline.retain import Context, check_context
 from pipeline.settle import settle
 from pipeline.speakers import attribute
 from pipeline.stopwatch import Stopwatch
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from pipeline.ingest import Delivery, Intake, Source
     from pipeline.keys import OpenSubjectKey, RootKey
     from pipeline.ledger import Ledger
+    from pipeline.metadata import CallMetadata
     from pipeline.pii import PiiRecognizer, RedactionPolicy
     from pipeline.retain import RetentionPolicy
     from pipeline.speakers import Diarizer
@@ -64,6 +66,7 @@ class Rooms:
     redaction: RedactionPolicy
     consent: ConsentPolicy
     retention: RetentionPolicy
+    context: Context
     audio: AudioSettings
     verify: VerifySettings
     archive: Archive
@@ -135,6 +138,7 @@ def _understand(
 ) -> Draft:
     """Hear the call, find what must go, judge the consent; changes nothing."""
     metadata = delivery.metadata
+    context = _context(metadata, rooms)
     fmt = audio.probe(intake.recording)
     encode.suffix(fmt)  # a codec that cannot be written is refused before anything is done for it
     channels = _channels(delivery, fmt, rooms)
@@ -170,7 +174,19 @@ def _understand(
         review=(*review, *whole),
         decision=decision,
         doubts=why,
+        context=context,
     )
+
+
+def _context(metadata: CallMetadata, rooms: Rooms) -> Context:
+    """What the rules of retention ask of the call; raises BadMetadata for a name that they do not know."""
+    sectors = rooms.context.sectors if metadata.sectors is None else metadata.sectors
+    context = Context(sectors, metadata.purpose or rooms.context.purpose, metadata.jurisdictions)
+    try:
+        check_context(context, rooms.retention)
+    except UsageError as exc:
+        raise BadMetadata(str(exc)) from exc
+    return context
 
 
 def _subject(delivery: Delivery, call_id: str, source: Source, rooms: Rooms, now: datetime) -> OpenSubjectKey:

@@ -125,6 +125,7 @@ class ArtifactKind(StrEnum):
     TRANSCRIPT = "transcript"
     CONSENT_RECORD = "consent_record"
     MANIFEST = "manifest"
+    AMENDMENT = "amendment"
 
 
 @dataclass(frozen=True, slots=True, order=True)

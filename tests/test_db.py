@@ -381,16 +381,6 @@ def test_history_is_kept_in_order(records: Records, key: OpenSubjectKey) -> None
         records.note("CA99", "exported", {}, NOW)
 
 
-def test_due_artifacts_longest_overdue_first(records: Records, key: OpenSubjectKey) -> None:
-    """Due at the very instant of the date; the limit cuts off the least overdue."""
-    records.start_call(call(key))
-    records.add_artifacts("CA01", [artifact(key, str(days), days=days) for days in (3, 1, 2)])
-    due = records.artifacts_due(NOW + timedelta(days=2))
-    assert [held.artifact.sealed.object_key[-1] for held in due] == ["1", "2"]
-    assert [held.call_id for held in records.artifacts_due(NOW + timedelta(days=9), limit=1)] == ["CA01"]
-    assert records.artifacts_due(NOW + timedelta(hours=23)) == ()
-
-
 def test_expired_rows_leave_a_note(records: Records, key: OpenSubjectKey) -> None:
     """Removing rows says in the call's history what went and by which rule."""
     stored(records, key, "CA01", "1", "2")

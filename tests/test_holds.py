@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,18 +18,19 @@ from pipeline.duties import duties
 from pipeline.errors import NotFound, Refused, UsageError
 from pipeline.holds import CallFacts, Hold, HoldKind, Order, Scope
 from pipeline.release import carry_out_freed
+from pipeline.retain import load_policy
 from pipeline.types import Status
 from tests.kept import DAY, NOW, kept_in, number, object_keys, store_call
 from tests.product import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pipeline.custody import Custody
 
 ORDER = Order("case-7", "counsel", "a claim about a delivery")
 LATER = NOW + DAY
+RETENTION = load_policy(Path(__file__).parents[1] / "configs" / "retention.toml")
 
 
 @pytest.fixture(name="held")
@@ -185,13 +187,13 @@ def test_an_erasure_that_waited_is_carried_out_after_the_last_hold(held: Custody
     for _ in range(2):
         deferrals.defer(engine, Work.ERASURE, call.subject_id, [first.hold_id, second.hold_id], NOW)
     assert {each.hold_id for each in deferrals.waiting(engine)} == {first.hold_id, second.hold_id}
-    assert carry_out_freed(held, NOW) == {}
+    assert carry_out_freed(held, RETENTION, NOW) == {}
     for made in (first, second):
         holds.release_hold(engine, made.hold_id, by_id="counsel", reason="settled", now=LATER)
     assert len(deferrals.freed(engine)) == 2
-    assert carry_out_freed(held, LATER) == {"erasure": 1}
+    assert carry_out_freed(held, RETENTION, LATER) == {"erasure": 1}
     assert (object_keys(held), deferrals.waiting(engine), held.records.call("CA01")) == (set(), (), None)
-    assert carry_out_freed(held, LATER) == {}
+    assert carry_out_freed(held, RETENTION, LATER) == {}
 
 
 def test_what_failed_stays_freed(held: Custody) -> None:
