@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, VerificationFailed
 from pipeline.types import ArtifactKind, Status
 
 if TYPE_CHECKING:
@@ -167,16 +167,24 @@ def check_context(context: Context, policy: RetentionPolicy) -> None:
 
 def load_policy(path: Path) -> RetentionPolicy:
     """Reads a policy. Raises UsageError, with the field's name, if it cannot be read or makes no sense."""
+    from pipeline.schema import check_content_free
+
     try:
-        return RetentionPolicy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        policy = RetentionPolicy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        check_content_free({"rules": [_rule(policy, name, found) for name, found in policy.classes.items()]})
     except OSError as exc:
         raise UsageError(f"the retention policy {path.name} cannot be read: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageError(f"the retention policy {path.name} is not TOML: {exc}") from exc
+    except VerificationFailed as exc:
+        raise UsageError(
+            f"the retention policy {path.name}: a version and a source look like personal data together"
+        ) from exc
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "classes"
         raise UsageError(f"the retention policy {path.name}: {where}: {first['msg']}") from exc
+    return policy
 
 
 def plan(
@@ -206,7 +214,7 @@ def plan(
     check_context(context, policy)
     now = _utc(now)
     start = min(_utc(started_at), now) if started_at is not None else now
-    return {kind: _retention(kind, policy, list(_dates(kind, policy, status, context, start, now))) for kind in kinds}
+    return {kind: _retention(kind, list(_dates(kind, policy, status, context, start, now))) for kind in kinds}
 
 
 def due(artifacts: Iterable[HeldArtifact], holds: Mapping[str, Sequence[Hold]], now: datetime) -> tuple[Expiry, ...]:
@@ -230,18 +238,22 @@ def _dates(
     """The classes that apply, each with the date it leads to."""
     for name, found in policy.classes.items():
         if kind in found.kinds and _applies(found, policy, context):
-            rule = f"{name}: {found.source}"
+            rule = _rule(policy, name, found)
             if status is Status.QUARANTINED and found.quarantined is not None:
                 yield _Dated(found.must, now + timedelta(days=found.quarantined), f"{rule} (quarantine)")
             else:
                 yield _Dated(found.must, start + timedelta(days=found.days), rule)
 
 
-def _retention(kind: ArtifactKind, policy: RetentionPolicy, dated: Sequence[_Dated]) -> Retention:
+def _retention(kind: ArtifactKind, dated: Sequence[_Dated]) -> Retention:
     kept = max((each for each in dated if each.must != "at_most"), key=lambda each: each.until)
     cut = min((each for each in dated if each.must == "at_most"), key=lambda each: each.until, default=kept)
     chosen = cut if cut.until < kept.until else kept
-    return Retention(kind, chosen.until, f"{policy.version} {chosen.rule}")
+    return Retention(kind, chosen.until, chosen.rule)
+
+
+def _rule(policy: RetentionPolicy, name: str, found: RetentionClass) -> str:
+    return f"{policy.version} {name}: {found.source}"
 
 
 def _applies(found: RetentionClass, policy: RetentionPolicy, context: Context) -> bool:

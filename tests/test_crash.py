@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.custody import Custody
 
 KILLED = -9
-STORED = {kind.value for kind in ArtifactKind} - {"intake"}
+STORED = {kind.value for kind in ArtifactKind} - {"intake", "amendment"}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pipeline.holds import HoldKind, Order, Scope
 from pipeline.keys import open_subject_key
 from pipeline.release import carry_out_freed
 from pipeline.retain import Fate, load_policy
+from pipeline.rotate import rotate_subject
 from pipeline.types import ArtifactKind, SealedObject, Status
 from tests.kept import DAY, KINDS, NOW, kept_in, number, object_keys, store_call
 from tests.product import run
@@ -214,10 +215,11 @@ def test_what_the_store_does_not_delete_cannot_be_opened_and_is_tried_again(held
 
 
 def test_an_erasure_takes_what_an_expiry_left_halfway(held: Custody) -> None:
-    """Artifacts without a key are erased like all others."""
+    """Artifacts without a key are put under another subject key, and erased, like all others."""
     store_call(held, "CA01")
     with pytest.raises(StoreUnavailable):
         expire(replace(held.archive, store=StuckStore(held.archive.store)), held.records, POLICY, NOW + DAY)
+    rotate_subject(held.records.engine, held.root, held.root.subject_id(number(43)), NOW + DAY)
     plan = plan_erasure(held.records, held.root.subject_id(number(43)))
     report = carry_out(plan, held.records, held.archive, held.root, NOW + DAY)
     assert (report.copies_opened_before, object_keys(held)) == (0, set())

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pipeline.custody import Custody
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-STORED = {kind.value for kind in ArtifactKind} - {"intake"}
+STORED = {kind.value for kind in ArtifactKind} - {"intake", "amendment"}
 STAGES = ["intake", "transcribe", "diarize", "detect", "consent", "redact", "verify", "seal"]
 
 
