@@ -23,7 +23,7 @@ from pipeline import retain, schema
 from pipeline.connect import flush_history, reading, writing
 from pipeline.db import held_artifact
 from pipeline.deferrals import Work, defer_in
-from pipeline.errors import StoreUnavailable
+from pipeline.errors import Locked, StoreUnavailable
 from pipeline.holds import held_in
 from pipeline.retain import Fate
 from pipeline.types import ArtifactKind, Status
@@ -143,7 +143,7 @@ def _delete(
     for each in going:
         try:
             archive.destroy(each.artifact.sealed)
-        except StoreUnavailable:
+        except (StoreUnavailable, Locked):
             continue
         gone.append(each.artifact.sealed.object_key)
     observe("destroyed")
