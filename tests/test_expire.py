@@ -14,7 +14,8 @@ import pytest
 
 from pipeline import expire as expiry
 from pipeline import holds
-from pipeline.erase import carry_out, plan_erasure
+from pipeline.erase import carry_out
+from pipeline.erase_plan import plan_erasure
 from pipeline.errors import CannotOpen, StoreUnavailable
 from pipeline.expire import Expired, expire, survey
 from pipeline.holds import HoldKind, Order, Scope
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from pipeline.build import Custody
+    from pipeline.custody import Custody
     from pipeline.holds import Hold
 
 POLICY = load_policy(Path(__file__).parents[1] / "configs" / "retention.toml")
@@ -215,14 +216,18 @@ def test_what_the_store_does_not_delete_cannot_be_opened_and_is_tried_again(held
 
 
 def test_an_erasure_takes_what_an_expiry_left_halfway(held: Custody) -> None:
-    """Artifacts without a key are put under another subject key, and erased, like all others."""
+    """Artifacts without a key are put under another subject key, held and erased like all others."""
     store_call(held, "CA01")
+    store_call(held, "CA02", days=99)
     with pytest.raises(StoreUnavailable):
         expire(replace(held.archive, store=StuckStore(held.archive.store)), held.records, POLICY, NOW + DAY)
     rotate_subject(held.records.engine, held.root, held.root.subject_id(number(43)), NOW + DAY)
-    plan = plan_erasure(held.records, held.root.subject_id(number(43)))
-    report = carry_out(plan, held.records, held.archive, held.root, NOW + DAY)
-    assert (report.copies_opened_before, object_keys(held)) == (0, set())
+    made = _hold(held, Scope(call_id="CA01"))
+    carry_out(plan_erasure(held.records, held.root.subject_id(number(43))), held, lambda: NOW + DAY)
+    assert (len(object_keys(held)), held.records.call("CA02")) == (2, None)
+    holds.release_hold(held.records.engine, made.hold_id, by_id="counsel", reason="settled", now=NOW)
+    carry_out(plan_erasure(held.records, held.root.subject_id(number(43))), held, lambda: NOW + DAY)
+    assert (object_keys(held), held.records.call("CA01")) == (set(), None)
 
 
 def _die_at(folder: Path, point: int) -> int:
