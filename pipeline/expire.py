@@ -164,7 +164,7 @@ def _settle(records: Records, policy: RetentionPolicy, now: datetime) -> tuple[t
             detail = {"days": policy.quarantine_days()}
             event = {"at": now, "call_id": call_id, "what": "quarantine_expired", "detail": detail}
             connection.execute(events.insert().values(event))
-        bare = _bare_calls(connection, policy, now, None)
+        bare = _bare_calls(connection, policy, now, ())
         for start in range(0, len(bare), PORTION):
             portion = bare[start : start + PORTION]
             connection.execute(events.delete().where(events.c.call_id.in_(portion)))
@@ -193,12 +193,9 @@ def _undecided(
 
 
 def _bare_calls(
-    connection: Connection, policy: RetentionPolicy, now: datetime, going: Collection[str] | None
+    connection: Connection, policy: RetentionPolicy, now: datetime, going: Collection[str]
 ) -> tuple[str, ...]:
-    """Calls received long ago of which there is no artifact, or none but those in ``going``, and that nobody holds.
-
-    With ``going`` None the transaction is one that removes them.
-    """
+    """Calls received long ago of which there is no artifact, or none but those in ``going``, and that nobody holds."""
     artifacts, calls = schema.artifacts, schema.calls
     query = (
         sa.select(calls.c.call_id, artifacts.c.object_key)
@@ -208,7 +205,7 @@ def _bare_calls(
     )
     query = query if going else query.where(artifacts.c.object_key.is_(None))
     rows = connection.execute(query).all()
-    kept = {row.call_id for row in rows if row.object_key is not None and row.object_key not in (going or ())}
+    kept = {row.call_id for row in rows if row.object_key is not None and row.object_key not in going}
     bare = dict.fromkeys(row.call_id for row in rows if row.call_id not in kept)
     held = held_in(connection, bare)
     return tuple(call_id for call_id in bare if call_id not in held)
