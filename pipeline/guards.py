@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.gaps import drawn_out, fluent, unworded
+from pipeline.gaps import FLUENT_S, drawn_out, fluent, unworded
 from pipeline.types import Redaction, ReviewItem, TimeSpan
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def guard(
     found = [
         (channel, span, reason)
         for channel in speech
-        for span, reason in _doubts(speech[channel], _words(turns, channel), policy.audio.unworded_s)
-        if not _covered(span, channel, redactions)
+        for span, reason in _closed(channel, _words(turns, channel), speech[channel], redactions, policy)
     ]
     action = policy.rule(UNHEARD).action
     return (
@@ -50,6 +49,31 @@ def guard(
 
 def _words(turns: Sequence[Turn], channel: Channel) -> list[Word]:
     return sorted((w for turn in turns if turn.channel is channel for w in turn.words), key=lambda word: word.span)
+
+
+def _closed(
+    channel: Channel,
+    words: Sequence[Word],
+    speech: Sequence[TimeSpan],
+    redactions: Sequence[Redaction],
+    policy: RedactionPolicy,
+) -> Iterator[tuple[TimeSpan, str]]:
+    """Doubts that reach over the pause to the next redaction or doubt, if no word stands between."""
+    doubts = [
+        (span, reason)
+        for span, reason in _doubts(speech, words, policy.audio.unworded_s)
+        if not _covered(span, channel, redactions)
+    ]
+    ends = [*(r.span for r in redactions if r.channel is channel), *(span for span, _ in doubts)]
+    for span, reason in doubts:
+        start_s = max((e.end_s for e in ends if 0 <= span.start_s - e.end_s <= FLUENT_S), default=span.start_s)
+        end_s = min((e.start_s for e in ends if 0 <= e.start_s - span.end_s <= FLUENT_S), default=span.end_s)
+        before, after = TimeSpan(start_s, span.start_s), TimeSpan(span.end_s, end_s)
+        if any(word.span.overlaps(before) for word in words):
+            start_s = span.start_s
+        if any(word.span.overlaps(after) for word in words):
+            end_s = span.end_s
+        yield TimeSpan(start_s, end_s), reason
 
 
 def _doubts(speech: Sequence[TimeSpan], words: Sequence[Word], unworded_s: float) -> Iterator[tuple[TimeSpan, str]]:

@@ -28,7 +28,7 @@ _CHUNK = 50  # hops whose loudest and quietest parts are taken together
 _AROUND = 2  # chunks on either side that count as well
 _STAYS, _REACHES = 0.35, 0.5  # of the way from the noise to the voice: a sound stays above one and reaches the other
 _QUIETER_DB = 20.0  # nobody drops his voice further below what is usual on the channel
-_RANGE_DB, _LEAST_DB = 45.0, 6.0  # of that way, however quiet or loud the line
+_RANGE_DB, _LEAST_DB = 45.0, 8.0  # of that way, however quiet or loud the line
 _SLACK_S = 0.1  # sound this near to detected speech belongs to it
 SHORTEST_PAUSE_S = 0.06  # a shorter one is a stop consonant
 SHORTEST_SOUND_S = 0.03  # a shorter one is a click
@@ -77,7 +77,8 @@ def _rise(levels: NDArray[np.float32], speech: Sequence[TimeSpan]) -> NDArray[np
     spoken = [voice[int(s.start_s / HOP_S) // _CHUNK : int(s.end_s / HOP_S) // _CHUNK + 1] for s in speech]
     usual = np.percentile(np.concatenate(spoken), 90)
     peak = np.maximum(_around(voice), usual - _QUIETER_DB)
-    floor = np.clip(-_around(-quiet), peak - _RANGE_DB, peak - _LEAST_DB)
+    floor = np.maximum(-_around(-quiet), peak - _RANGE_DB)
+    peak = np.maximum(peak, floor + _LEAST_DB)
     smooth = np.convolve(np.pad(levels, 1, mode="edge"), np.ones(3) / 3, "valid")
     floor, peak = (np.repeat(each, _CHUNK)[: len(levels)] for each in (floor, peak))
     rise: NDArray[np.float32] = ((smooth - floor) / (peak - floor)).astype(np.float32)

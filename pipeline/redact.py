@@ -12,6 +12,7 @@ import warnings
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _NOISE_SEED = 20_26
 _AT_EDGE_S = 0.02
+_PAUSE_S = 0.05  # two words at least this far apart have a pause between them
 _SILENCE_S = 0.6  # a shorter pause in what the other side says is part of it
 
 
@@ -179,12 +181,15 @@ def _reach(
     before = max((span.end_s for span in others if span.start_s < core.start_s), default=-math.inf)
     after = min((span.start_s for span in others if span.end_s > core.end_s), default=math.inf)
     sounds = speech.get(channel, ())
-    floor_s = before if _ends_a_sound(before, sounds) else before - rule.overrun_s
-    ceiling_s = after if _begins_a_sound(after, sounds) else after + rule.overrun_s
+    paused_before = core.start_s - before >= _PAUSE_S and _ends_a_sound(before, sounds)
+    paused_after = after - core.end_s >= _PAUSE_S and _begins_a_sound(after, sounds)
+    floor_s = before if paused_before else min(before, core.start_s) - rule.overrun_s
+    ceiling_s = after if paused_after else max(after, core.end_s) + rule.overrun_s
     own = [each for each in sounds if each.overlaps(core)]
     begins_s = min((each.start_s for each in own if each.start_s >= before), default=core.start_s)
     ends_s = max((each.end_s for each in own if each.end_s <= after), default=core.end_s)
-    start_s = max(min(core.start_s, begins_s) - rule.collar_s, floor_s)
+    lead_s = rule.onset_s if _begins_a_sound(begins_s, sounds) else rule.collar_s
+    start_s = max(min(core.start_s, begins_s) - lead_s, floor_s)
     end_s = min(max(core.end_s, ends_s) + rule.collar_s, ceiling_s)
     return TimeSpan(max(min(start_s, core.start_s), 0.0), max(end_s, core.end_s))
 
@@ -213,7 +218,19 @@ def _merged(
                 line[-1] = replace(last, span=TimeSpan(last.span.start_s, end_s))
                 continue
         line.append(redaction)
-    return tuple(sorted((r for line in kept.values() for r in line), key=lambda r: (r.span, r.channel)))
+    flat = sorted((r for line in kept.values() for r in line), key=lambda r: (r.channel, r.span))
+    closed = [_up_to(one, two, clear[one.channel], gap_s) for one, two in zip_longest(flat, flat[1:])]
+    return tuple(sorted(closed, key=lambda r: (r.span, r.channel)))
+
+
+def _up_to(one: Redaction, two: Redaction | None, clear: Sequence[TimeSpan], gap_s: float) -> Redaction:
+    """The first of two neighbours, reaching up to the second if nothing else was said between."""
+    if two is None or two.channel is not one.channel or not 0 < two.span.start_s - one.span.end_s < gap_s:
+        return one
+    gap = TimeSpan(one.span.end_s, two.span.start_s)
+    if any(span.overlaps(gap) for span in clear):
+        return one
+    return replace(one, span=TimeSpan(one.span.start_s, two.span.start_s))
 
 
 def _outside(span: TimeSpan, speech: Sequence[TimeSpan]) -> Iterator[TimeSpan]:

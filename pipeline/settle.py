@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
 from pipeline.gaps import longest_s
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.transcribe import Heard
     from pipeline.types import Channel
 
-LONG_PAUSE_S = 0.18  # nobody pauses this long inside a word
+LONG_PAUSE_S = 0.15  # nobody pauses this long inside a word
 SHORTEST_S = 0.03  # what a letter takes at least
 TRAIL_S = 0.3  # and one that ends this soon before its sound does ends with it
 SNAP_S = 0.2  # a word that begins this soon after its sound began, began with it
@@ -40,20 +40,33 @@ def settle(heard: Heard, levels: Mapping[Channel, NDArray[np.float16]]) -> Heard
         levels: per channel, dB of every ``loudness.HOP_S``.
     """
     speech = {channel: sounds(levels[channel], spans) for channel, spans in heard.speech.items()}
-    segments = (
-        Segment(
-            each.channel,
-            tuple(_trailed([_settled(word, speech[each.channel]) for word in each.words], speech[each.channel])),
-        )
-        for each in heard.segments
-    )
+    words = {channel: iter(_words(spoken, speech[channel])) for channel, spoken in _lines(heard.segments).items()}
+    segments = [Segment(each.channel, tuple(islice(words[each.channel], len(each.words)))) for each in heard.segments]
     return replace(heard, segments=tuple(sorted(segments, key=lambda each: each.span)), speech=speech)
 
 
-def _settled(word: Word, speech: Sequence[TimeSpan]) -> Word:
-    """The word from the first sound in it that can be its own to the last sound in it."""
+def _lines(segments: Sequence[Segment]) -> dict[Channel, list[Word]]:
+    """Each channel's words, segment by segment."""
+    lines: dict[Channel, list[Word]] = {}
+    for each in segments:
+        lines.setdefault(each.channel, []).extend(each.words)
+    return lines
+
+
+def _words(words: Sequence[Word], speech: Sequence[TimeSpan]) -> Iterator[Word]:
+    drawn_in = [_settled(word, after, speech) for word, after in zip_longest(words, words[1:])]
+    return _trailed(drawn_in, speech)
+
+
+def _settled(word: Word, after: Word | None, speech: Sequence[TimeSpan]) -> Word:
+    """The word from the first sound in it that can be its own to the last sound in it.
+
+    A word that was laid over a pause belongs to the sound before the next word.
+    """
     late = TimeSpan(word.span.start_s + AHEAD_S, word.span.end_s + AHEAD_S)
     parts = _inside(late, speech) or _inside(word.span, speech)
+    if not parts and after is not None:
+        parts = _inside(TimeSpan(word.span.end_s, max(after.span.start_s, word.span.end_s)), speech)[-1:]
     if not parts:
         return word
     while (at := _first_pause(parts)) and _too_long(word.text, parts, at):
@@ -81,8 +94,8 @@ def _trailed(words: Sequence[Word], speech: Sequence[TimeSpan]) -> Iterator[Word
     for word, after in zip_longest(words, words[1:]):
         at = bisect_left(speech, word.span.end_s, key=lambda each: each.end_s)
         end_s = word.span.end_s
-        if at < len(speech) and speech[at].start_s < end_s:
-            end_s = min(speech[at].end_s, end_s + TRAIL_S)
+        if at < len(speech) and speech[at].start_s < end_s and speech[at].end_s - end_s <= TRAIL_S:
+            end_s = speech[at].end_s
         if after is not None:
             end_s = max(min(end_s, after.span.start_s), word.span.end_s)
         yield replace(word, span=TimeSpan(word.span.start_s, end_s))

@@ -51,14 +51,15 @@ class Scripted:
 def turns(script: str, *, mixed: bool = False) -> tuple[Turn, ...]:
     """Turns of a script whose lines begin with ``A:`` (agent) or ``C:`` (customer).
 
-    ``mixed``: on one channel, told apart as a diarizer does.
+    ``mixed``: on one channel, told apart as a diarizer does. A word with a tilde behind it is one that the recogniser
+    was unsure of.
     """
     at, found = 0.0, []
     for line in script.strip().splitlines():
         who, _, text = line.strip().partition(": ")
         words = []
         for word in text.split():
-            words.append(Word(word, TimeSpan(at, at + WORD_S), 0.9))
+            words.append(Word(word.rstrip("~"), TimeSpan(at, at + WORD_S), 0.2 if word.endswith("~") else 0.9))
             at += WORD_S
         channel = Channel.MIXED if mixed else {"A": Channel.AGENT, "C": Channel.CUSTOMER}[who]
         found.append(Turn(f"SPEAKER_0{'AC'.index(who)}" if mixed else channel.value, channel, tuple(words)))

@@ -27,9 +27,11 @@ MAX_FREE = 9
 MAX_ODD = 4
 """An answer of up to this many words is taken whole, whatever the words are."""
 MAX_SEGMENTS = 6
+MAX_SPELLED = 3
 MIN_CODE = 3
 MAX_CODE = 8
 MAX_TAIL = 2
+SURE = 0.7
 
 
 def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
@@ -42,12 +44,13 @@ def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
         Shape.ADDRESS: _address,
         Shape.EMAIL: _email,
         Shape.FREE: _free,
+        Shape.SPELLED: _spelling,
     }
     for window in found:
         if window.strong and window.field.shape in take and not (window.giver and take[window.field.shape] is _code):
             for tokens in take[window.field.shape](segments(call, window)):
                 yield from spans(tokens, window.kind, 0.8, "answer to a request, or announced")
-            if window.field.shape is Shape.NAME:
+            if window.field.shape in (Shape.NAME, Shape.SPELLED):
                 for tokens in _spelled(call.tokens[window.start : window.end]):
                     yield from spans(tokens, window.kind, 0.8, "spelled after a request for a name")
 
@@ -64,7 +67,10 @@ def segments(call: Talk, window: Window) -> list[tuple[Token, ...]]:
         tokens = call.tokens[first : min(call.last(line), window.end)]
         if line.index == own.index and window.giver is None:
             tokens = _after_question(call.tokens[window.start - 1], tokens)
-        if tokens and gives(window, line, speakers) and not (line.backchannel and line.index != own.index):
+        other = line.index != own.index
+        if other and window.giver is not None and line.speaker != window.giver and not line.backchannel:
+            break  # the other side has answered; what was announced is over
+        if tokens and gives(window, line, speakers) and not (line.backchannel and other):
             found.append(tokens)
     return found[:MAX_SEGMENTS]
 
@@ -101,6 +107,17 @@ def refuses(tokens: Sequence[Token]) -> bool:
     return lexicon().refusal.match(said) is not None
 
 
+def _spelling(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
+    """Sentences with a letter or an odd word in them: spelling is misheard more than anything else that is said."""
+    for part in parts[:MAX_SPELLED]:
+        for first, end in sentences(part):
+            content = without_lead(part[first:end])
+            if not content or refuses(content):
+                continue
+            for each in _between_plain_words(content):
+                yield _without_common_ends(each)
+
+
 def _name(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
     answered = False
     for part in parts:
@@ -108,7 +125,7 @@ def _name(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
         if refuses(part) or (answered and len(part) > 2 * MAX_ODD and part[0].fold not in words("corrections")):
             continue
         for first, end in sentences(part):
-            content = without_lead(part[first:end])
+            content = _with_garbled_lead(part[first:end])
             if not content or refuses(content):
                 continue
             taken = () if answered else _odd(content) or _spelled_out(content)
@@ -118,6 +135,15 @@ def _name(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             if taken:
                 answered = True
                 yield taken
+
+
+def _with_garbled_lead(sentence: Sequence[Token]) -> Sequence[Token]:
+    """The answer; with the "no" before it if nothing parts them ("No Fairbanks"), which is half a name misheard."""
+    content = without_lead(sentence)
+    lead = sentence[: len(sentence) - len(content)]
+    if len(lead) == 1 and len(content) in (1, 2) and lead[0].fold in words("misheard_leads") and not lead[0].pause:
+        return sentence
+    return content
 
 
 def _odd(content: Sequence[Token]) -> Sequence[Token]:
@@ -168,11 +194,28 @@ def _email(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             continue
         for first, end in sentences(part):
             sentence = without_lead(part[first:end])
-            marked = any(t.letters or t.fold in words("mail_words") or "@" in t.fold or "." in t.fold for t in sentence)
-            short = first_answer and len(sentence) <= MAX_ODD and not any(token.number for token in sentence)
+            marked = any(_is_mail_word(token) for token in sentence)
+            short = first_answer and len(sentence) <= MAX_ODD and _is_odd(sentence)
             if sentence and (short or (marked and len(sentence) <= 3 * MAX_ODD)):
-                yield sentence
+                yield _without_plain_tail(sentence)
             first_answer = first_answer and not sentence
+
+
+def _is_odd(sentence: Sequence[Token]) -> bool:
+    """Whether words in it are no everyday words, and none is a number."""
+    return not any(t.number for t in sentence) and any(not lexicon().is_common(t.fold) for t in sentence)
+
+
+def _without_plain_tail(sentence: Sequence[Token]) -> Sequence[Token]:
+    """An address without the plainly heard clause that follows its domain."""
+    domain = max((at for at, token in enumerate(sentence) if _is_mail_word(token)), default=len(sentence))
+    tail = next(iter(_between_plain_words(sentence[domain + 1 :])), ())
+    return sentence[: domain + 1 + len(tail)]
+
+
+def _is_mail_word(token: Token) -> bool:
+    dotted = ("@" in token.fold or "." in token.fold) and not token.quantity
+    return token.letters or dotted or token.fold in words("mail_words")
 
 
 def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
@@ -182,12 +225,33 @@ def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             content = without_lead(part[first:end])
             if not content or refuses(content) or content[0].fold in words("pronouns"):
                 continue
-            core = _without_common_ends(content)
-            coded = [token for token in core if is_coded(token)]
-            enough = sum(len(token.fold) for token in coded) >= MIN_CODE or 2 * len(coded) >= len(core)
             measured = any(is_measured(content, at, at + 1) for at, token in enumerate(content) if token.number)
-            if coded and enough and len(core) <= MAX_CODE and not measured:
-                yield core
+            yield from (() if measured else _coded_parts(content))
+
+
+def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """Parts of a sentence between words that were plainly heard, as far as they hold digits or letters."""
+    for at, part in enumerate(_between_plain_words(content)):
+        core = _without_common_ends(part)
+        coded = [token for token in core if is_coded(token)]
+        enough = sum(len(token.fold) for token in coded) >= MIN_CODE or (at == 0 and 2 * len(coded) >= len(core))
+        if coded and enough and len(core) <= MAX_CODE:
+            yield core
+
+
+def _between_plain_words(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    plain = [_is_plain(token) for token in content]
+    start = 0
+    for at in range(1, len(content)):
+        if plain[at] and plain[at - 1]:
+            yield content[start : at - 1]
+            start = at + 1
+    yield content[start:]
+
+
+def _is_plain(token: Token) -> bool:
+    plain = not is_coded(token) and token.fold not in words("heard_letters")
+    return plain and token.sure >= SURE and lexicon().is_common(token.fold)
 
 
 def _without_common_ends(content: Sequence[Token]) -> Sequence[Token]:
@@ -197,7 +261,10 @@ def _without_common_ends(content: Sequence[Token]) -> Sequence[Token]:
         return ()
     tail = len(content) - kept[-1] - 1
     keeps_tail = tail <= MAX_TAIL and not content[-1].question
-    return content[kept[0] : None if keeps_tail else kept[-1] + 1]
+    first = kept[0]
+    while first and content[first - 1].fold in words("heard_letters"):
+        first -= 1
+    return content[first : None if keeps_tail else kept[-1] + 1]
 
 
 def is_coded(token: Token) -> bool:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.pii.dates import Date, dates
 from pipeline.pii.dialogue import Talk, Window, gives
-from pipeline.pii.lexicon import Shape, lexicon
+from pipeline.pii.lexicon import Shape, lexicon, words
 from pipeline.pii.lines import spans, streams
-from pipeline.pii.numbers import Run, label, luhn, runs, unexplained
+from pipeline.pii.numbers import Run, label, luhn, runs, trailing_oh, unexplained
 from pipeline.pii.quantity import is_year
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _COUNTED = frozenset((Shape.DIGITS, Shape.CODE, Shape.DATE))
 MIN_READ_BACK = 3
+MAX_MONTH = 2
+SHORT = 4
 _CONTEXT = (
     (("social", "ssn"), "US_SSN"),
     (("card", "visa", "mastercard", "ending"), "CREDIT_CARD"),
@@ -80,7 +82,7 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     line = call.line(position)
     digits = len(run.digits)
     if strong and gives(window, line, call.speakers):
-        if run.measured:
+        if run.measured or (digits <= SHORT and run.before and run.before[-1] in words("before_hour")):
             return False
         if digits == 0:
             return window.field.shape is Shape.CODE or _dominates(line, run)
@@ -123,8 +125,8 @@ def _full(window: Window, given: str) -> bool:
 
 
 def _by_context(run: Run) -> str:
-    for words, kind in _CONTEXT:
-        if any(word in run.before for word in words) and len(run.digits) <= 10:
+    for said, kind in _CONTEXT:
+        if any(word in run.before for word in said) and len(run.digits) <= 10:
             return kind
     return label(run)
 
@@ -137,11 +139,25 @@ def dated(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
             position = call.firsts[line.index] + date.first
             open_now = [window for window in counted if window.start <= position < window.end]
             window = _awaits_date(open_now, date, answered=bool(open_now) and gives(open_now[-1], line, call.speakers))
-            tokens = line.tokens[date.first : date.end]
+            first = date.first if window is None else _misheard_month(line.tokens, date)
+            tokens = (*line.tokens[first : date.end], *trailing_oh(line.tokens, date.end))
             if window is not None:
                 yield from spans(tokens, window.kind, 0.9, "date after a request or announcement")
             elif date.past:
                 yield from spans(tokens, "DATE_OF_BIRTH", 0.5, "a full date long past")
+
+
+def _misheard_month(tokens: Sequence[Token], date: Date) -> int:
+    """Where a date that was asked for begins: with the words before it if it has a day and a year but no month."""
+    digits = "".join(token.digits for token in tokens[date.first : date.end])
+    first = date.first
+    if date.month or not is_year(digits[-4:]) or len(digits) > 6:
+        return first
+    while first and date.first - first < MAX_MONTH and not (tokens[first - 1].stop or tokens[first - 1].pause):
+        if _empty(tokens[first - 1], lexicon().lead, lexicon().filler):
+            break
+        first -= 1
+    return first
 
 
 def _awaits_date(open_now: Sequence[Window], date: Date, *, answered: bool) -> Window | None:

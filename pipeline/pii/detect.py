@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from pipeline.pii.answers import answers
 from pipeline.pii.asked import dated, numbers
 from pipeline.pii.dialogue import Talk, talk, windows
+from pipeline.pii.doubts import garbled, spelled_with_words
 from pipeline.pii.known import known_values
 from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
-from pipeline.pii.merge import merge
-from pipeline.pii.names import beside, credible, introduced
+from pipeline.pii.merge import join_places, merge
+from pipeline.pii.names import beside, credible, introduced, introducing
 from pipeline.pii.places import addresses
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import repeats
@@ -85,7 +86,7 @@ def detect(
     wanted = [span for span in found if policy.wants(span.entity_type, span.score)]
     wanted += [named for span in wanted for named in _beside(call, span)]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
-    return merge((*wanted, *again, *known_values(call, known)))
+    return join_places(merge((*wanted, *again, *known_values(call, known))))
 
 
 def _rules(call: Talk, policy: RedactionPolicy) -> Iterator[PiiSpan]:
@@ -95,6 +96,8 @@ def _rules(call: Talk, policy: RedactionPolicy) -> Iterator[PiiSpan]:
     yield from dated(call, awaited)
     yield from answers(call, awaited)
     yield from introduced(call.lines)
+    yield from garbled(call.lines)
+    yield from spelled_with_words(call.lines)
     yield from mail(call.lines, joined)
     for stream in joined:
         yield from net_addresses(stream)
@@ -104,6 +107,8 @@ def _rules(call: Talk, policy: RedactionPolicy) -> Iterator[PiiSpan]:
 def _beside(call: Talk, span: PiiSpan) -> Iterator[PiiSpan]:
     if span.entity_type in _WITH_NAMES:
         yield from spans(beside(call.turns[span.turn], span.words), "PERSON", 0.6, "a name before a number")
+    if span.entity_type == "PERSON":
+        yield from spans(introducing(call.turns[span.turn], span.words), "PERSON", 0.6, "between introduction and name")
 
 
 def _modelled(lines: Sequence[Line], recognizer: PiiRecognizer, policy: RedactionPolicy) -> Iterator[PiiSpan]:

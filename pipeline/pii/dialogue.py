@@ -34,7 +34,7 @@ _SHORT = 6
 _BARE = 4
 _NEAR_WORDS = 12
 _WEAK_WORDS = 25
-_TEXT_SHAPES = frozenset((Shape.NAME, Shape.ADDRESS, Shape.EMAIL, Shape.FREE))
+_TEXT_SHAPES = frozenset((Shape.NAME, Shape.ADDRESS, Shape.EMAIL, Shape.FREE, Shape.SPELLED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Shape(StrEnum):
     ADDRESS = "address"
     EMAIL = "email"
     FREE = "free"
+    SPELLED = "spelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Lexicon:
     name_follows: re.Pattern[str]
     name_likely_follows: re.Pattern[str]
     name_may_follow: re.Pattern[str]
+    name_garbled_follows: re.Pattern[str]
     fields: tuple[Field, ...]
     words: Mapping[str, frozenset[str]]
     common: frozenset[str]
@@ -103,6 +105,7 @@ def lexicon() -> Lexicon:
         name_follows=_whole(data["names"]["follows"]),
         name_likely_follows=_whole(data["names"]["likely"]),
         name_may_follow=_whole(data["names"]["may"]),
+        name_garbled_follows=_whole(data["names"]["garbled"]),
         fields=tuple(_field(item) for item in data["field"]),
         words={name: frozenset(listed.split()) for name, listed in data["words"].items()},
         common=_words("common_words"),

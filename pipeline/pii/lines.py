@@ -48,6 +48,7 @@ class Token:
         question: the sentence that ends after it is a question.
         quantity: it carries a sign of measure itself, or was said with "hundred" and the like.
         singly: number of words it was said in.
+        sure: the least probability that the recogniser gave its words.
         compound: it was said in words that are numbers of their own ("eighty four sixty"), not digit by digit.
     """
 
@@ -65,6 +66,7 @@ class Token:
     quantity: bool
     singly: int
     compound: bool
+    sure: float
 
     @property
     def number(self) -> bool:
@@ -124,7 +126,8 @@ def _line(index: int, turn: Turn) -> Line:
     for piece in written.pieces:
         heard = glued[piece.words.first : piece.words.end]
         where = _ungroup(ranges, piece.words)
-        tokens.append(_token(index, where, piece, heard, opens=not tokens or tokens[-1].stop))
+        sure = min((word.probability for word in turn.words[where.first : where.end]), default=1.0)
+        tokens.append(_token(index, where, piece, heard, sure, opens=not tokens or tokens[-1].stop))
     speaker = f"{turn.channel}:{turn.speaker}"
     said = " ".join(token.fold for token in tokens)
     quiet = lexicon().backchannel.fullmatch(said) is not None
@@ -149,7 +152,7 @@ def _ungroup(ranges: Sequence[WordRange], groups: WordRange) -> WordRange:
     return WordRange(ranges[groups.first].first, ranges[groups.end - 1].end)
 
 
-def _token(line: int, words: WordRange, piece: Piece, said: Sequence[str], *, opens: bool) -> Token:
+def _token(line: int, words: WordRange, piece: Piece, said: Sequence[str], sure: float, *, opens: bool) -> Token:
     heard = " ".join(said)
     last = heard.rstrip(_QUOTES)
     first_letter = next((char for char in heard if char.isalnum()), "")
@@ -169,6 +172,7 @@ def _token(line: int, words: WordRange, piece: Piece, said: Sequence[str], *, op
         quantity=bool(digits) and bool(_CARDINAL.search(heard) or _QUANTITY_SIGN.search(heard)),
         singly=len(said),
         compound=bool(digits) and _TENS.search(heard) is not None,
+        sure=sure,
     )
 
 

@@ -74,7 +74,8 @@ def _local_start(stream: Sequence[Token], at: int) -> int:
         if start < at and not (piece or glued or not lexicon().is_common(token.fold)):
             break
         start -= 1
-    return start
+    misheard = start and start < at and stream[start - 1].fold in words("heard_letters")
+    return start - 1 if misheard and not stream[start - 1].stop else start
 
 
 def net_addresses(stream: Sequence[Token]) -> Iterator[PiiSpan]:

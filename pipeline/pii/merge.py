@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_PLACES = frozenset(("ADDRESS", "ZIP_CODE", "LOCATION"))
+PLACE_GAP = 2
+"""Words that may stand between two parts of one address: a town that was misheard, "zip code"."""
+
+
 def merge(found: Iterable[PiiSpan]) -> tuple[PiiSpan, ...]:
     """The same words, in spans that do not overlap, in order of turn and word.
 
@@ -27,6 +32,23 @@ def merge(found: Iterable[PiiSpan]) -> tuple[PiiSpan, ...]:
         else:
             merged.append(span)
     return tuple(merged)
+
+
+def join_places(merged: Iterable[PiiSpan]) -> tuple[PiiSpan, ...]:
+    """The spans with those of one address, in one turn and hardly apart, made one; ``merged`` is in order."""
+    joined: list[PiiSpan] = []
+    for span in merged:
+        last = joined[-1] if joined else None
+        if last is not None and _one_address(last, span):
+            joined[-1] = _union(last, span)
+        else:
+            joined.append(span)
+    return tuple(joined)
+
+
+def _one_address(first: PiiSpan, second: PiiSpan) -> bool:
+    near = first.turn == second.turn and second.words.first - first.words.end <= PLACE_GAP
+    return near and {first.entity_type, second.entity_type} <= _PLACES
 
 
 def _belong_together(first: PiiSpan, second: PiiSpan) -> bool:

@@ -90,6 +90,11 @@ def names_in(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
         position += max(1, len(name))
 
 
+def _well_known(token: Token) -> bool:
+    """A widespread name with its capital; one all in capitals is an abbreviation."""
+    return is_known(token) and token.capital and not token.upper
+
+
 def _speaking(tokens: Sequence[Token], start: int) -> bool:
     """Whether a name stands before the word that announces it ("Simone speaking", "Dana here")."""
     end = start + 1
@@ -109,7 +114,9 @@ def introduced(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                 yield from _spans(name_at(tokens, start, anchored=True) or _odd_name(tokens, start), 0.9, strong)
             elif _ends(lexicon().name_may_follow, said) and not (before[-1].stop and before[-1].question):
                 yield from _addressed(tokens, start, said)
-            if (is_known(tokens[start]) and tokens[start].capital) or _speaking(tokens, start):
+            if (is_known(tokens[start]) and tokens[start].capital and not tokens[start].upper) or _speaking(
+                tokens, start
+            ):
                 yield from _alone(tokens, start)
 
 
@@ -166,6 +173,16 @@ def credible(tokens: Sequence[Token], call_lower: frozenset[str]) -> bool:
     if any(is_known(token) for token in likely):
         return True
     return len(likely) >= 2 or not likely[0].opens
+
+
+def introducing(line: Line, words: WordRange) -> Sequence[Token]:
+    """What stands between an introduction and a name found soon after it: the start of that name, misheard."""
+    end = next((at for at, token in enumerate(line.tokens) if token.words.overlaps(words)), 0)
+    for start in range(end, max(end - MAX_NAME, -1), -1):
+        said = " ".join(token.fold for token in line.tokens[max(0, start - 4) : start])
+        if _ends(lexicon().name_garbled_follows, said) and not any(t.stop or t.number for t in line.tokens[start:end]):
+            return line.tokens[start:end]
+    return ()
 
 
 def beside(line: Line, words: WordRange) -> Sequence[Token]:

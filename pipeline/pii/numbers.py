@@ -85,7 +85,14 @@ def _end_of_run(stream: Sequence[Token], start: int) -> int:
         if stream[part].number and is_quantity(stream, part, part + 1) and not _is_plain(stream, part):
             break
         end = part + 1
-    return end
+    return end + len(trailing_oh(stream, end))
+
+
+def trailing_oh(stream: Sequence[Token], end: int) -> Sequence[Token]:
+    """The "oh" that a number ends in, cut off by the recogniser; not the one that a new sentence begins with."""
+    last = stream[end : end + 1]
+    alone = bool(last) and last[0].fold in ("oh", "o") and (last[0].stop or end + 1 == len(stream))
+    return last if alone else ()
 
 
 def _is_plain(stream: Sequence[Token], part: int) -> bool:
@@ -110,7 +117,9 @@ def _next_part(stream: Sequence[Token], position: int) -> int | None:
 def _run(stream: Sequence[Token], start: int, end: int) -> Run:
     filler = lexicon().filler
     parts = tuple(
-        t for t in stream[start:end] if t.number or t.letters or _is_letter(t) or not filler.fullmatch(t.fold)
+        t
+        for at, t in enumerate(stream[start:end], start)
+        if t.number or t.letters or _is_letter(t) or not filler.fullmatch(t.fold) or at == end - 1 > start
     )
     text = "".join(char for token in parts for char in token.fold.upper() if char.isalnum())
     said = sum(token.singly for token in parts if token.number)

@@ -44,7 +44,7 @@ def addresses(stream: Sequence[Token]) -> Iterator[PiiSpan]:
     """Spans of street addresses in a stream, each with unit, city, state and postcode as far as they follow."""
     position = 0
     while position < len(stream):
-        end = _street_end(stream, position) or _box_end(stream, position)
+        end = _street_end(stream, position) or _box_end(stream, position) or _unit_end(stream, position)
         if not end:
             position += 1
             continue
@@ -77,6 +77,17 @@ def _box_end(stream: Sequence[Token], start: int) -> int:
         if _BOX.fullmatch(said) and start + size < len(stream) and stream[start + size].number:
             return start + size + 1
     return 0
+
+
+def _unit_end(stream: Sequence[Token], start: int) -> int:
+    """Past "apartment 5", "unit 37B"."""
+    if (
+        stream[start].fold not in ("apartment", "apt", "unit", "suite")
+        or stream[start].stop
+        or start + 1 == len(stream)
+    ):
+        return 0
+    return start + 2 if stream[start + 1].number or stream[start + 1].letters else 0
 
 
 def _tail_end(stream: Sequence[Token], end: int) -> int:

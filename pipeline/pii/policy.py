@@ -36,6 +36,7 @@ class AudioRule(_Strict):
     """How a span of words becomes a span of sound; seconds, hertz and dB full scale."""
 
     collar_s: float = Field(default=0.35, ge=0.0, le=5.0)
+    onset_s: float = Field(default=0.2, ge=0.0, le=5.0)
     overrun_s: float = Field(default=0.2, ge=0.0, le=1.0)
     unworded_s: float = Field(default=0.35, ge=0.1, le=5.0)
     merge_gap_s: float = Field(default=1.0, ge=0.0, le=10.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.pii.doubts import sounding_alike
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans, streams
 from pipeline.pii.names import is_known
@@ -26,8 +27,8 @@ MIN_DIGITS = 4
 MODELLED = "recognised"
 """How a reason begins that rests on the model alone: of such findings, only widespread names are looked for again."""
 MIN_LETTERS = 4
-_WORDY = frozenset(("PERSON", "PASSWORD", "SECURITY_ANSWER", "USERNAME", "ADDRESS", "EMAIL_ADDRESS"))
-_FUZZY = frozenset(("PERSON", "SECURITY_ANSWER", "PASSWORD"))
+_WORDY = frozenset(("PERSON", "PASSWORD", "SECURITY_ANSWER", "USERNAME", "ADDRESS", "ZIP_CODE", "EMAIL_ADDRESS"))
+_FUZZY = frozenset(("PERSON", "SECURITY_ANSWER", "PASSWORD", "ADDRESS", "ZIP_CODE"))
 
 
 def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
@@ -45,6 +46,7 @@ def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
                     said.setdefault(token.fold.removesuffix("'s"), span.entity_type)
     yield from _numbers(call, values)
     yield from _words(call, said)
+    yield from sounding_alike(call.lines, [word for word, kind in said.items() if kind == "PERSON"])
 
 
 def _tokens(call: Talk, span: PiiSpan) -> list[Token]:

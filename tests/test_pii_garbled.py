@@ -1,0 +1,107 @@
+"""Detection of what the recogniser got wrong: told by its place, its sound, and how unsure it was."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pii_calls import found_in
+
+
+@pytest.mark.parametrize(
+    ("script", "value"),
+    [
+        ("A: Thank you, the~ knee~ tray, your balance is due.", "the knee tray,"),
+        ("A: Thanks mar~ golly~ have a good day.", "mar golly"),
+        ("A: Is this the interest Delgado?", "the interest Delgado?"),
+        ("C: Doctor a~ band~ on said so.", "a band"),
+        ("A: Quorine,~ about ten minutes.", "Quorine,"),
+        ("A: The same dates are fine. Tobrias.~", "Tobrias."),
+    ],
+    ids=["thanked", "no pause", "before a surname", "a title", "called out", "at the end"],
+)
+def test_a_garbled_name_is_told_by_its_place(script: str, value: str) -> None:
+    """Where somebody is addressed or introduced, words that the recogniser was unsure of are a name."""
+    assert ("PERSON", value) in found_in(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "A: Thank you for calling, how can I help?",
+        "A: Thank~ you~ your payment is due.",
+        "A: Okay, so the limit is two thousand.",
+        "C: Hmm, that does not match.",
+        "C: Sure. Monday. Thanks.",
+        "A: Mm-hmm.~ Ohh,~ thankfully,~ yes.",
+        "C: However, Methotrexate, once a week.",
+        "A: Doctor appointments are on Monday.",
+    ],
+)
+def test_everyday_words_in_the_same_places_stay(script: str) -> None:
+    """What was plainly heard, and what opens a clause, is no name."""
+    assert found_in(script) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "value"),
+    [
+        ("C: My name is Dimitri Winslow.\nA: Thanks, the~ meat~ tree is fine.", "the meat tree"),
+        ("C: This is Margot Beaumont.\nA: Sorry, bow~ mont was that?", "bow mont"),
+    ],
+)
+def test_a_name_is_found_again_in_pieces(script: str, value: str) -> None:
+    """Two or three words that together sound like a name of this call are that name."""
+    assert any(kind == "PERSON" and value in words for kind, words in found_in(script))
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "value"),
+    [
+        ("the doctor's licence number", "Be you 291 2737.", "Be you 291 2737."),
+        ("your four-digit pen", "A36O.", "A36O."),
+        ("and you are", "No Fairbanks.", "No Fairbanks."),
+        ("can you spell that", "El-Ezin Lima, I-Ezin India.", "El-Ezin Lima, I-Ezin India."),
+        ("the password, just say it", "Pay for moss.", "Pay for moss."),
+        ("and the zip code", "Yes, 0492. Oh.", "0492. Oh."),
+        ("your date of birth", "Janice 6, 1939.", "Janice 6, 1939."),
+        ("your e-mail address", "are ossid underscore king at example.com", "are ossid underscore king at example.com"),
+        ("the policy number and the policy holder's name", "No of Endermere.", "No of Endermere."),
+    ],
+)
+def test_what_was_misheard_in_an_answer_goes_with_it(request_: str, answer: str, value: str) -> None:
+    """Letters heard as words, a month as a name, a cut-off "oh": the whole answer is redacted."""
+    assert value in " ".join(words for _, words in found_in(f"A: Okay, {request_}?\nC: {answer}"))
+
+
+def test_letters_spelled_with_words_go_even_if_the_letter_was_misheard() -> None:
+    """Nothing but spelling says "as in"."""
+    found = found_in("C: You as in Quebec, knee as in November, 5 9 2.")
+    assert [words for _, words in found] == ["You as in Quebec, knee as in November, 5 9 2."] or len(found) == 2
+    assert "Quebec," in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("It's 503-555-0119, but not after 5.", "but not after 5."),
+        ("The routing number is 123456780.", "The routing number is"),
+        ("It is dana.king@example.com and the password is on file.", "and the password is on file."),
+    ],
+)
+def test_plain_words_beside_an_answer_stay(line: str, kept: str) -> None:
+    """A clause that was plainly heard is no part of the number or address beside it."""
+    found = found_in(f"A: Your phone number, routing number and e-mail address please?\nC: {line}")
+    assert found
+    assert not any(word in kept.split() for _, words in found for word in words.split()), found
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("So 371, Larks Berlin, Unit 37B, Milford, right?", "Unit 37B,"),
+        ("You said apartment 5, correct?", "apartment 5,"),
+    ],
+)
+def test_a_unit_alone_is_an_address(line: str, value: str) -> None:
+    """A flat is somebody's even where the street was not understood."""
+    assert any(value in words for _, words in found_in(f"A: {line}"))
