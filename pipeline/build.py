@@ -13,15 +13,18 @@ from pipeline.archive import Archive
 from pipeline.consent import load_consent_policy
 from pipeline.custody import Custody
 from pipeline.db import Records
-from pipeline.errors import CannotOpen, StoreUnavailable, UsageError
+from pipeline.errors import CannotOpen, StoreUnavailable, UsageError, VerificationFailed
 from pipeline.keyfile import KeyFile
 from pipeline.ledger import Ledger
 from pipeline.pii import load_policy
 from pipeline.run import Rooms
+from pipeline.schema import check_content_free
 from pipeline.shares import Shares, SplitRoot
 from pipeline.store.local import LocalStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.config import Settings
     from pipeline.pii import PiiRecognizer
     from pipeline.speakers import Diarizer
@@ -48,6 +51,7 @@ def build(settings: Settings) -> Rooms:
     retention = retain.load_policy(settings.policy_file("retention.toml"))
     context = retain.Context(settings.retention.sectors, settings.retention.purpose)
     retain.check_context(context, retention)
+    _recordable("consent.toml", [each.source for each in consent.rules.values()])
 
     @cache
     def vad() -> Vad:
@@ -100,6 +104,14 @@ def build(settings: Settings) -> Rooms:
         fingerprint=hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest(),
         provenance=provenance,
     )
+
+
+def _recordable(name: str, texts: Sequence[str]) -> None:
+    """Raise UsageError if what a policy writes into every record is what the records refuse."""
+    try:
+        check_content_free(texts)
+    except VerificationFailed as exc:
+        raise UsageError(f"{name}: a version with a source reads like a number of a person and cannot be kept") from exc
 
 
 def custody(settings: Settings, *, rotating: bool = False) -> Custody:

@@ -115,6 +115,7 @@ def export_command(
     call_id: CallId,
     *,
     to: Annotated[Path, typer.Option(help="Folder to write to.")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="originals.json as well; the history will say so.")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -122,10 +123,11 @@ def export_command(
     """Write the redacted recording, transcript, consent record and manifest of a stored call."""
     settings = _settings(data_dir, config)
     from pipeline.build import custody
-    from pipeline.export import export_call
+    from pipeline.export import export_call, reveal_originals
 
     held = custody(settings)
-    files = export_call(call_id, to, held.archive, held.records, held.root, datetime.now(UTC))
+    call = (call_id, to, held.archive, held.records, held.root, datetime.now(UTC))
+    files = [*([reveal_originals(*call)] if reveal else []), *export_call(*call)]
     _print({"call_id": call_id, "files": [str(file) for file in files]}, lambda v: v["files"], as_json=as_json)
 
 

@@ -41,13 +41,7 @@ def export_call(
         CannotOpen: an artifact does not open.
         StoreUnavailable: the store failed, or the folder cannot be written.
     """
-    call = records.call(call_id)
-    if call is None or call.status is None:
-        raise NotFound(f"there is no call {call_id}")
-    if call.status is not Status.STORED:
-        raise Refused(f"call {call_id} is {call.status.value}: nothing of it may leave")
-    with reading(records.engine) as connection:
-        refuse_restricted(connection, call.subject_id)
+    call = _stored(call_id, records)
     sealed = {each.sealed.kind: each.sealed for each in records.artifacts(call_id)}
     subject = _key(call, records, root)
     documents = {
@@ -72,6 +66,41 @@ def export_call(
     return tuple(written)
 
 
+def reveal_originals(
+    call_id: str, folder: Path, archive: Archive, records: Records, root: RootKey, now: datetime
+) -> Path:
+    """Write ``originals.json``: what the placeholders of a stored call stand for, where the policy let it be kept.
+
+    The call's history says so before the file appears.
+
+    Raises:
+        NotFound: no such call, or no such map is kept.
+        Refused: the call was not kept, or its caller restricts its use.
+        CannotOpen: it does not open.
+        StoreUnavailable: the store failed, or the folder cannot be written.
+    """
+    call = _stored(call_id, records)
+    sealed = {each.sealed.kind: each.sealed for each in records.artifacts(call_id)}
+    raw = archive.read(_need(sealed, ArtifactKind.PII_MAP, call_id), call_id, _key(call, records, root))
+    records.note(call_id, "revealed", {"originals": len(json.loads(raw)["originals"])}, now)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _publish(folder / "originals.json", [raw])
+    except OSError as exc:
+        raise StoreUnavailable(f"the folder cannot be written: {exc.strerror}") from exc
+
+
+def _stored(call_id: str, records: Records) -> CallRecord:
+    call = records.call(call_id)
+    if call is None or call.status is None:
+        raise NotFound(f"there is no call {call_id}")
+    if call.status is not Status.STORED:
+        raise Refused(f"call {call_id} is {call.status.value}: nothing of it may leave")
+    with reading(records.engine) as connection:
+        refuse_restricted(connection, call.subject_id)
+    return call
+
+
 def _key(call: CallRecord, records: Records, root: RootKey) -> OpenSubjectKey:
     key = records.subject_key(call.subject_id)
     if key is None:
@@ -81,7 +110,7 @@ def _key(call: CallRecord, records: Records, root: RootKey) -> OpenSubjectKey:
 
 def _need(sealed: dict[ArtifactKind, SealedObject], kind: ArtifactKind, call_id: str) -> SealedObject:
     if kind not in sealed:
-        raise NotFound(f"the {kind.value} of call {call_id} is kept no longer")
+        raise NotFound(f"no {kind.value} of call {call_id} is kept")
     return sealed[kind]
 
 

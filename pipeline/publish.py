@@ -7,6 +7,7 @@ with it everything; then what it replaces is destroyed. A failure before the row
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.db import CallRecord
     from pipeline.ingest import Intake
     from pipeline.keys import OpenSubjectKey
+    from pipeline.placeholders import Original
     from pipeline.run import Rooms
     from pipeline.stopwatch import Stopwatch
     from pipeline.types import Channel, ConsentDecision, Redaction, ReviewItem, SealedObject, Turn
@@ -42,6 +44,7 @@ class Draft:
     """Everything known of a call before anything is kept.
 
     ``turns`` are redacted already; ``doubts`` are reasons why the call must not be stored before a person looked at it.
+    ``originals`` are what the policy lets be shown again.
     """
 
     record: CallRecord
@@ -55,6 +58,7 @@ class Draft:
     decision: ConsentDecision
     context: Context = field(default_factory=Context)
     doubts: tuple[str, ...] = ()
+    originals: tuple[Original, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ def _check(draft: Draft, clips: Clips, original: Recording, written: Recording, 
 def _documents(
     draft: Draft, status: Status, written: _Written | None, subject: OpenSubjectKey, rooms: Rooms, now: datetime
 ) -> list[SealedObject]:
-    """The consent record of every call; a transcript of one that is stored; a manifest of one that is not discarded."""
+    """A consent record of every call; a transcript and a map of one that is stored; a manifest unless discarded."""
     call_id = draft.record.call_id
     made: list[SealedObject] = []
 
@@ -154,6 +158,8 @@ def _documents(
         put(ArtifactKind.CONSENT_RECORD, summary.consent_record(call_id, draft.decision, draft.turns))
         if status is Status.STORED:
             put(ArtifactKind.TRANSCRIPT, summary.transcript(call_id, draft.language, draft.turns))
+            if draft.originals:
+                put(ArtifactKind.PII_MAP, summary.originals(call_id, draft.originals, secrets.token_hex(16)))
         if status is not Status.DISCARDED:
             sealed = [written.sealed, *made] if written else made
             clips = written.clips if written else None

@@ -1,8 +1,8 @@
-"""Redaction: PII words become spans of time, and those spans are replaced in the audio and in the transcript.
+"""Redaction: PII words become spans of time, and those spans are replaced in the audio.
 
 :func:`plan` is pure. A span reaches from the speech onset before its first word to the speech offset after its last
 one and a collar beyond, but not past the neighbouring words by more than an overrun, because a recogniser's word
-times are off by up to 0.4 s. :func:`apply_to_audio` and :func:`apply_to_turns` carry it out.
+times are off by up to 0.4 s. :func:`apply_to_audio` carries it out; the transcript is ``placeholders``' work.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.gaps import fluent
-from pipeline.types import Action, Redaction, TimeSpan, Turn, Word
+from pipeline.types import Action, Redaction, TimeSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pipeline.audio import AudioFormat, Samples
     from pipeline.pii.policy import AudioRule, RedactionPolicy
-    from pipeline.types import Channel, PiiSpan
+    from pipeline.types import Channel, PiiSpan, Turn
 
 _NOISE_SEED = 20_26
 _AT_EDGE_S = 0.02
@@ -82,14 +82,6 @@ def shadows(redactions: Sequence[Redaction], speech: Mapping[Channel, tuple[Time
     return tuple(echoed)
 
 
-def apply_to_turns(turns: Sequence[Turn], findings: Sequence[PiiSpan], policy: RedactionPolicy) -> tuple[Turn, ...]:
-    """The turns with every found run of words replaced by one word such as ``[CREDIT_CARD]``."""
-    by_turn: dict[int, list[PiiSpan]] = defaultdict(list)
-    for found in findings:
-        by_turn[found.turn].append(found)
-    return tuple(_masked(turn, by_turn.get(index, []), policy) for index, turn in enumerate(turns))
-
-
 def apply_to_audio(
     blocks: Iterable[Samples],
     redactions: Sequence[Redaction],
@@ -138,7 +130,7 @@ class _Fills:
         self._second = {
             Action.SILENCE: np.zeros(rate),
             Action.TONE: np.array(tone.get_array_of_samples(), dtype=np.float64)[:rate] / 32768.0,
-            Action.NOISE: np.clip(noise * 10 ** (rule.tone_dbfs / 20) / 3, -1, 1),
+            Action.NOISE: np.clip(noise * 10 ** (rule.tone_dbfs / 20) / 2**0.5, -1, 1),  # as loud as the tone
         }
 
     def fill(self, action: Action, first: int, end: int, dtype: np.dtype[Any]) -> Samples:
@@ -244,18 +236,3 @@ def _outside(span: TimeSpan, speech: Sequence[TimeSpan]) -> Iterator[TimeSpan]:
         start_s = max(start_s, each.end_s)
     if start_s < span.end_s:
         yield TimeSpan(start_s, span.end_s)
-
-
-def _masked(turn: Turn, findings: Sequence[PiiSpan], policy: RedactionPolicy) -> Turn:
-    words: list[Word] = []
-    position = 0
-    for found in sorted(findings, key=lambda f: f.words):
-        first = max(found.words.first, position)
-        if first >= found.words.end:
-            continue
-        words.extend(turn.words[position:first])
-        gone = turn.words[first : found.words.end]
-        span = TimeSpan(gone[0].span.start_s, max(w.span.end_s for w in gone))
-        words.append(Word(policy.rule(found.entity_type).replacement, span, min(w.probability for w in gone)))
-        position = found.words.end
-    return replace(turn, words=(*words, *turn.words[position:]))

@@ -21,8 +21,9 @@ from pipeline.keypresses import between_keys, echoes, marked, pressed
 from pipeline.keys import anonymous_subject_id
 from pipeline.loudness import Loudness
 from pipeline.pii import detect
+from pipeline.placeholders import mask, standing
 from pipeline.publish import Draft, publish
-from pipeline.redact import apply_to_turns, plan, shadows
+from pipeline.redact import plan, shadows
 from pipeline.retain import Context, check_context
 from pipeline.settle import settle
 from pipeline.speakers import attribute
@@ -162,6 +163,8 @@ def _understand(
     echoed = echoes(tones, keys, channels, rooms.redaction)
     guarded, review = guard(turns, between_keys(heard.speech, (*keys, *echoed)), planned, rooms.redaction)
     redactions = (*planned, *guarded)
+    masked = mask(turns, findings, rooms.redaction)
+    left = without(marked(masked.turns, keys, rooms.redaction), decision)
     why, whole = doubts(heard, channels, rooms.verify)
     return Draft(
         record=replace(record, duration_s=heard.duration_s),
@@ -169,7 +172,8 @@ def _understand(
         fmt=fmt,
         channels=channels,
         language=heard.language,
-        turns=without(marked(apply_to_turns(turns, findings, rooms.redaction), keys, rooms.redaction), decision),
+        turns=left,
+        originals=standing(masked.originals, left),
         redactions=(*redactions, *shadows(redactions, heard.speech), *keys, *echoed, *withdrawn),
         review=(*review, *whole),
         decision=decision,

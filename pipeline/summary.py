@@ -1,6 +1,7 @@
 """What callseal says about a call, as JSON values: the summary, the transcript, the consent record, the manifest.
 
-The forms are DESIGN.md section 4's. Only :func:`transcript` holds words, and those after redaction.
+The forms are DESIGN.md section 4's. Only :func:`transcript` holds words, and those after redaction;
+:func:`originals` holds what the policy lets be shown again, and is sealed by itself.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.consent.clips import Clips
     from pipeline.errors import CallsealError
+    from pipeline.placeholders import Original
     from pipeline.publish import Draft
     from pipeline.types import (
         Artifact,
@@ -118,6 +120,18 @@ def redactions(found: Sequence[Redaction]) -> list[dict[str, Any]]:
 def review(items: Sequence[ReviewItem]) -> list[dict[str, Any]]:
     """What a person should look at."""
     return [{"channel": each.channel.value, **_seconds(each.span), "reason": each.reason} for each in items]
+
+
+def originals(call_id: str, kept: Sequence[Original], salt: str) -> dict[str, Any]:
+    """The sealed map from placeholders to values; ``salt`` keeps its hash from telling what a guess is worth."""
+    return {
+        "version": 1,
+        "call_id": call_id,
+        "salt": salt,
+        "originals": [
+            {"placeholder": each.placeholder, "entity_type": each.entity_type, "value": each.value} for each in kept
+        ],
+    }
 
 
 def artifacts(kept: Sequence[Artifact]) -> list[dict[str, Any]]:

@@ -126,6 +126,7 @@ class ArtifactKind(StrEnum):
     CONSENT_RECORD = "consent_record"
     MANIFEST = "manifest"
     AMENDMENT = "amendment"
+    PII_MAP = "pii_map"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.build import custody, open_store
-from pipeline.config import load_settings
-from pipeline.errors import CannotOpen
+from pipeline.build import build, custody, open_store
+from pipeline.config import load_settings, shipped_configs
+from pipeline.errors import CannotOpen, UsageError
 from pipeline.store.local import LocalStore
 from pipeline.store.s3 import S3Store
 from pipeline.store.s3_client import S3Options
@@ -77,3 +78,22 @@ def test_settings_choose_the_store(tmp_path: Path, plain_s3: S3Server) -> None:
         object_lock="COMPLIANCE",
     )
     assert list(store.list()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("retention.toml", 'version = "2026-11c"', 'version = "2026-11-20"'),
+        ("consent.toml", "5703 and 5704", "5703-5704"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused_at_the_start(tmp_path: Path, file: str, old: str, new: str) -> None:
+    """A policy whose words the records would refuse stops the program, not the first call that it applies to."""
+    settings = load_settings(tmp_path / "data")
+    folder = tmp_path / "configs"
+    shutil.copytree(shipped_configs(), folder)
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    with pytest.raises(UsageError, match=file):
+        build(settings.model_copy(update={"policies": settings.policies.model_copy(update={"folder": str(folder)})}))

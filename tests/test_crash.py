@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.custody import Custody
 
 KILLED = -9
-STORED = {kind.value for kind in ArtifactKind} - {"intake", "amendment"}
+STORED = {kind.value for kind in ArtifactKind} - {"intake", "amendment", "pii_map"}
 
 
 @dataclass(frozen=True)

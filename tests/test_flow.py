@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,8 +17,8 @@ from pipeline.audio import decode_speech
 from pipeline.config import load_settings
 from pipeline.erase import carry_out
 from pipeline.erase_plan import plan_erasure
-from pipeline.errors import BadAudio, BadMetadata, CallsealError, Refused, Temporary
-from pipeline.export import describe_call, export_call
+from pipeline.errors import BadAudio, BadMetadata, CallsealError, NotFound, Refused, Temporary
+from pipeline.export import describe_call, export_call, reveal_originals
 from pipeline.ingest import Delivery
 from pipeline.metadata import parse_metadata
 from pipeline.run import Outcome, Rooms, process
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pipeline.custody import Custody
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-STORED = {kind.value for kind in ArtifactKind} - {"intake", "amendment"}
+STORED = {kind.value for kind in ArtifactKind} - {"intake", "amendment", "pii_map"}
 STAGES = ["intake", "transcribe", "diarize", "detect", "consent", "redact", "verify", "seal"]
 
 
@@ -156,6 +157,33 @@ def test_keys_are_gone(place: Place) -> None:
     assert listener.tones() == ()
     assert exported["transcript.vtt"].decode().count("[DTMF]") == 1
     assert not any(each["start_s"] > 31.0 and each["end_s"] < 33.0 for each in summary["review"])
+
+
+def test_originals_are_sealed_and_shown_on_request(place: Place) -> None:
+    """Where the policy makes a kind reversible, its values are sealed by themselves, and showing them is remembered."""
+    entities = place.rooms.redaction.entities
+    person = entities["PERSON"].model_copy(update={"reversible": True})
+    redaction = place.rooms.redaction.model_copy(update={"entities": {**entities, "PERSON": person}})
+    summary = process(place.deliver(), replace(place.rooms, redaction=redaction), NOW).summary
+    (kept,) = [each for each in summary["artifacts"] if each["kind"] == "pii_map"]
+    assert kept["retain_until"] == "2026-12-20T14:03:00Z"
+    assert "originals.json" not in place.export()
+    custody = (place.rooms.archive, place.rooms.records, place.rooms.root)
+    shown = json.loads(reveal_originals("CA-scripted", place.folder / "out", *custody, NOW).read_bytes())
+    assert {"placeholder": "[PERSON]", "entity_type": "PERSON", "value": scripted.NAME} in shown["originals"]
+    assert {each["entity_type"] for each in shown["originals"]} == {"PERSON"}
+    history = describe_call("CA-scripted", place.rooms.records)["history"]
+    assert [each["what"] for each in history if each["what"] in ("exported", "revealed")] == ["exported", "revealed"]
+    assert scripted.NAME.encode() not in b"".join(file.read_bytes() for file in files(place.folder / "data"))
+
+
+def test_no_originals(place: Place) -> None:
+    """Under the shipped policy there is nothing to show, and the request for it shows nothing."""
+    place.process()
+    custody = (place.rooms.archive, place.rooms.records, place.rooms.root)
+    with pytest.raises(NotFound, match="no pii_map"):
+        reveal_originals("CA-scripted", place.folder / "out", *custody, NOW)
+    assert not (place.folder / "out").exists()
 
 
 def test_a_mono_call_is_told_apart(place: Place) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,8 @@ from models.fakes import spoken
 from pipeline.audio import AudioFormat
 from pipeline.gaps import fluent
 from pipeline.pii.policy import AudioRule, DetectionRule, EntityRule, RedactionPolicy
-from pipeline.redact import apply_to_audio, apply_to_turns, plan, shadows
+from pipeline.placeholders import mask as mask_words
+from pipeline.redact import apply_to_audio, plan, shadows
 from pipeline.types import Action, Channel, PiiSpan, Redaction, TimeSpan, Turn, Word, WordRange
 from tests.factories import span
 from tests.test_gaps import timeline
@@ -276,7 +276,7 @@ def test_no_word_that_must_go_is_left_in_the_transcript(
 ) -> None:
     """Found words are gone, others stand in their order with their times, and placeholders take their places."""
     turns, findings, _ = drawn
-    masked = apply_to_turns(turns, findings, POLICY)
+    masked = mask_words(turns, findings, POLICY).turns
     gone, kept = split(turns, findings)
     left = [word for turn in masked for word in turn.words]
     assert not {word.text for _, word in gone} & {word.text for word in left}
@@ -291,23 +291,6 @@ def test_no_word_that_must_go_is_left_in_the_transcript(
         for each in placeholders:
             assert each.span.start_s <= each.span.end_s
             assert any(each.span.start_s == word.span.start_s for word in before.words)
-
-
-def test_one_placeholder_stands_for_a_run() -> None:
-    """A run of found words is one placeholder with the span of the run, named as the policy says."""
-    words = spoken("my card is four one one one thank you Wilhelmina", 1.0)
-    turns = (Turn("customer", Channel.CUSTOMER, words),)
-    (masked,) = apply_to_turns(turns, [found(0, 3, 7, "CREDIT_CARD"), found(0, 9, 10)], POLICY)
-    assert masked.text == "my card is [CREDIT_CARD] thank you [PERSON]"
-    assert masked.words[3].span == TimeSpan(words[3].span.start_s, words[6].span.end_s)
-    assert Counter(word.text for word in masked.words)["[CREDIT_CARD]"] == 1
-
-
-def test_overlapping_findings_leave_nothing_between_them() -> None:
-    """Findings that overlap leave no word of either."""
-    turns = (Turn("customer", Channel.CUSTOMER, spoken("one two three four five", 1.0)),)
-    (masked,) = apply_to_turns(turns, [found(0, 0, 3, "CREDIT_CARD"), found(0, 1, 2), found(0, 2, 4)], POLICY)
-    assert masked.text == "[CREDIT_CARD] [PERSON] five"
 
 
 @settings(max_examples=100)

@@ -142,8 +142,8 @@ SHIPPED = POLICY_FILE.read_text()
         ('kinds = ["intake"]', 'kinds = ["intake", "transcript"]', "exactly one class: transcript"),
         ('kinds = ["intake"]', 'kinds = ["intake", "voiceprint"]', "classes.intake.kinds"),
         ("version = ", "versoin = ", "version"),
-        ('version = "2026-11b"', "version = ", "not TOML"),
-        ('version = "2026-11b"', 'version = "2026-11.2"', "look like personal data"),
+        ('version = "2026-11c"', "version = ", "not TOML"),
+        ('version = "2026-11c"', 'version = "2026-11.2"', "look like personal data"),
     ],
 )
 def test_policy_with_a_slip_does_not_load(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -16,6 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipeline.errors import UsageError
 from pipeline.types import Action
 
+NEVER_REVERSIBLE = frozenset(
+    ("CREDIT_CARD", "CARD_EXPIRY", "CVV", "PIN", "DTMF", "UNHEARD", "PASSWORD", "SECURITY_ANSWER")
+)
+"""Card data, what unlocks something, and what may be either (keys that were pressed, speech nobody understood)."""
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -24,12 +29,23 @@ class _Strict(BaseModel):
 
 
 class EntityRule(_Strict):
-    """How one kind of entity is treated."""
+    """How one kind of entity is treated.
+
+    Args:
+        threshold: the least score at which it is redacted.
+        action: what is put in the place of its sound.
+        replacement: what stands in the transcript, for the first value of the kind if they are numbered.
+        redact: False keeps it.
+        numbered: further values of a call become ``[KIND_2]`` and so on; the same value keeps its number.
+        reversible: its values are sealed by themselves, to be shown on request; they are numbered then.
+    """
 
     threshold: Share
     action: Action = Action.TONE
     replacement: str = Field(pattern=r"^\[[A-Z][A-Z0-9_]*\]$")
     redact: bool = True
+    numbered: bool = False
+    reversible: bool = False
 
 
 class AudioRule(_Strict):
@@ -66,6 +82,13 @@ class RedactionPolicy(_Strict):
     def _order_kind_is_known(self) -> RedactionPolicy:
         if self.rules.order_number and self.rules.order_number not in self.entities:
             raise ValueError("rules.order_number names a kind that [entities] does not have")
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_are_never_kept(self) -> RedactionPolicy:
+        kept = sorted(kind for kind in NEVER_REVERSIBLE if self.rule(kind).reversible)
+        if kept:
+            raise ValueError(f"{', '.join(kept)} can never be reversible: PCI DSS 4.0.1, 3.3.1 and 3.5.1")
         return self
 
     def rule(self, entity_type: str) -> EntityRule:
