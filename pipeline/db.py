@@ -181,6 +181,29 @@ class Records:
                 raise NotFound(f"there is no call {call_id}")
             _insert_artifacts(connection, call, artifacts)
 
+    def receive_call(self, call: CallRecord, artifacts: Sequence[Artifact]) -> bool:
+        """Adds a call that waits with its originals, in one transaction; adds nothing and gives False if it is held.
+
+        A call of which nothing is held but the reason why it was refused may come again.
+
+        Raises:
+            Refused: the caller was erased meanwhile, has another key by now or restricts the use of their calls.
+            Temporary: the caller is being erased.
+        """
+        with writing(self.engine) as connection:
+            _live_key_id(connection, call.subject_id)
+            before = _call(connection, call.call_id)
+            if before is not None:
+                done = before.status is not None and "error" not in before.summary
+                if done or held_artifacts(connection, schema.artifacts.c.call_id == call.call_id):
+                    return False
+                connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
+            else:
+                connection.execute(schema.calls.insert().values(_call_values(call)))
+            _insert_artifacts(connection, call, artifacts)
+            _note(connection, call.call_id, "received", {"artifacts": len(artifacts)}, call.received_at)
+        return True
+
     def finish_call(self, call: CallRecord, artifacts: Sequence[Artifact], at: datetime) -> tuple[SealedObject, ...]:
         """Puts the result and its artifacts in the place of what the call had, in one transaction.
 

@@ -14,7 +14,7 @@ from pipeline.errors import BadAudio, Temporary, UsageError
 from pipeline.types import ArtifactKind, Channel, SealedObject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pipeline.archive import Archive
@@ -93,17 +93,40 @@ def seal_intake(delivery: Delivery, source: Source, call_id: str, archive: Archi
     objects: list[SealedObject] = []
     try:
         for path, sha256 in zip(delivery.files, source.parts, strict=True):
-            with archive.write(call_id, ArtifactKind.INTAKE, subject, verify=False) as writer, path.open("rb") as raw:
-                while chunk := raw.read(_CHUNK_BYTES):
-                    writer.write(chunk)
-            objects.append(writer.sealed)
-            if writer.sealed.sha256 != sha256:
+            objects.append(seal_stream(_chunks(path), call_id, archive, subject, max_bytes=None))
+            if objects[-1].sha256 != sha256:
                 raise Temporary("the recording changed while it was read")
     except BaseException:
         for sealed in objects:
             archive.destroy(sealed)
         raise
     return Intake(tuple(objects), reopen(objects, call_id, archive, subject))
+
+
+def seal_stream(
+    chunks: Iterable[bytes], call_id: str, archive: Archive, subject: OpenSubjectKey, max_bytes: int | None
+) -> SealedObject:
+    """Seal an original as it is read; on failure nothing of it stays.
+
+    Raises:
+        BadAudio: it is empty or larger than ``max_bytes``.
+        StoreUnavailable: the store is full or cannot be reached.
+    """
+    size = 0
+    with archive.write(call_id, ArtifactKind.INTAKE, subject, verify=False) as writer:
+        for chunk in chunks:
+            size += writer.write(chunk)
+            if max_bytes is not None and size > max_bytes:
+                raise BadAudio(f"the recording is larger than the limit of {max_bytes} bytes")
+        if size == 0:
+            raise BadAudio("the recording is empty")
+    return writer.sealed
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as raw:
+        while chunk := raw.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def reopen(objects: Sequence[SealedObject], call_id: str, archive: Archive, subject: OpenSubjectKey) -> Recording:

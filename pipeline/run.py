@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import audio, encode, ingest, summary
+from pipeline.arrival import as_waiting, open_waiting
 from pipeline.consent import judge, signals, silenced, without
 from pipeline.db import CallRecord
 from pipeline.doubts import doubts
-from pipeline.errors import BadAudio, BadInput, BadMetadata, UsageError
+from pipeline.errors import BadAudio, BadInput, BadMetadata, Temporary, UsageError
 from pipeline.guards import guard
 from pipeline.keypresses import between_keys, echoes, marked, pressed
 from pipeline.keys import anonymous_subject_id
@@ -33,7 +34,7 @@ from pipeline.transcribe import transcribe
 from pipeline.types import Channel, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pipeline.archive import Archive
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
     from pipeline.transcribe import Heard, Transcriber
-    from pipeline.types import SpeakerSpan
+    from pipeline.types import Artifact, SpeakerSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +129,41 @@ def process(
         return Outcome(*publish(draft, subject, rooms, now, watch))
     except BadInput as exc:
         if before is None or _was_refused(before):
-            _quarantine(record, exc, rooms, now)
+            _quarantine(record, exc, (), rooms, now)  # there is nothing of it to keep, for the sender still has it
         raise
     finally:
         _forget_unclaimed(intake, call_id, rooms)
+
+
+def process_waiting(
+    call_id: str, rooms: Rooms, now: datetime, observe: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Carry a call that was handed in (``pipeline.arrival``) to its stored result; done already, it gives that result.
+
+    Raises:
+        BadInput: the call cannot be processed as delivered; it is quarantined with its originals, the record says why.
+        NotFound: it was erased, or waited for longer than an original may be kept.
+        CallsealError: see ``pipeline.errors``; the call waits as before.
+    """
+    watch = Stopwatch(observe)
+    waiting = open_waiting(call_id, rooms.records, rooms.archive, rooms.root, now)
+    if waiting is None:
+        return _result(call_id, rooms)
+    record = replace(waiting.record, fingerprint=rooms.fingerprint)
+    rooms.records.start_call(record)
+    try:
+        draft = _understand(waiting.delivery, waiting.intake, record, rooms, now, watch)
+        return Outcome(*publish(draft, waiting.subject, rooms, now, watch))
+    except BadInput as exc:
+        _quarantine(record, exc, as_waiting(waiting.intake.objects, rooms.retention, rooms.context, now), rooms, now)
+        raise
+
+
+def _result(call_id: str, rooms: Rooms) -> Outcome:
+    done = rooms.records.call(call_id)
+    if done is None or done.status is None:
+        raise Temporary(f"call {call_id} was taken in again meanwhile")
+    return Outcome(done.status, done.summary, repeated=True)
 
 
 def _understand(
@@ -257,10 +289,12 @@ def _audible(blocks: Iterator[Speech], silence_peak: float) -> Iterator[Speech]:
         raise BadAudio("the recording is silent")
 
 
-def _quarantine(record: CallRecord, error: BadInput, rooms: Rooms, now: datetime) -> None:
-    """Record that the call was refused and why; there is nothing of it to keep, for the sender still has it."""
+def _quarantine(
+    record: CallRecord, error: BadInput, originals: Sequence[Artifact], rooms: Rooms, now: datetime
+) -> None:
+    """Record that the call was refused and why, with the originals that are kept for whoever looks into it."""
     why = {"call_id": record.call_id, "status": Status.QUARANTINED.value, "error": summary.error(error)}
-    rooms.records.finish_call(replace(record, status=Status.QUARANTINED, summary=why), (), now)
+    rooms.records.finish_call(replace(record, status=Status.QUARANTINED, summary=why), originals, now)
 
 
 def _forget_unclaimed(intake: Intake, call_id: str, rooms: Rooms) -> None:

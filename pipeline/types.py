@@ -121,6 +121,7 @@ class ArtifactKind(StrEnum):
     """What a sealed object holds."""
 
     INTAKE = "intake"
+    CALL_METADATA = "call_metadata"
     REDACTED_AUDIO = "redacted_audio"
     TRANSCRIPT = "transcript"
     CONSENT_RECORD = "consent_record"

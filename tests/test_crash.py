@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.custody import Custody
 
 KILLED = -9
-STORED = {kind.value for kind in ArtifactKind} - {"intake", "amendment", "pii_map"}
+STORED = {"redacted_audio", "transcript", "consent_record", "manifest"}
 
 
 @dataclass(frozen=True)

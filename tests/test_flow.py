@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pipeline.custody import Custody
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-STORED = {kind.value for kind in ArtifactKind} - {"intake", "amendment", "pii_map"}
+STORED = {"redacted_audio", "transcript", "consent_record", "manifest"}
 STAGES = ["intake", "transcribe", "diarize", "detect", "consent", "redact", "verify", "seal"]
 
 

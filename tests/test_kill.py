@@ -31,7 +31,7 @@ pytest_plugins = ("tests.real",)
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LATER = datetime.now(UTC) + timedelta(days=1)
 EARLIER = datetime.now(UTC) - timedelta(days=1)
-STORED = sorted({kind.value for kind in ArtifactKind} - {"intake", "amendment", "pii_map"})
+STORED = sorted({"redacted_audio", "transcript", "consent_record", "manifest"})
 SECRETS = needles(scripted.NAME, scripted.CARD, scripted.CALLER, scripted.ORDINARY)
 
 

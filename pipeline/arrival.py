@@ -1,0 +1,170 @@
+"""Arrival: a finished call is handed in by a hook or an archive and waits, sealed, to be processed.
+
+Takes streams and what the platform says; gives the call's id. A waiting call is a call that is begun and holds its
+originals and its metadata as sealed artifacts: what erases, holds, expires or rotates artifacts reaches it too. Nothing
+of it is plain outside memory, and a job needs no more than its id.
+
+Order of writes: originals and metadata are sealed, then one transaction adds the call and their rows. Dying before it
+leaves objects that ``pipeline.sweep`` removes; the sender, who was told nothing, sends again. The same call handed in
+twice, one after the other or at once, waits once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pipeline import retain
+from pipeline.db import CallRecord
+from pipeline.errors import BadMetadata, NotFound
+from pipeline.ingest import Delivery, Intake, reopen, seal_stream
+from pipeline.keys import anonymous_subject_id
+from pipeline.metadata import parse_metadata
+from pipeline.retain import Context
+from pipeline.types import Artifact, ArtifactKind, Channel, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from pipeline.archive import Archive
+    from pipeline.custody import Custody
+    from pipeline.db import Records
+    from pipeline.keys import OpenSubjectKey, RootKey
+    from pipeline.metadata import CallMetadata
+    from pipeline.retain import RetentionPolicy
+    from pipeline.types import SealedObject
+
+NOT_YET: Final = ""  # fingerprint of a call that no policy has been applied to
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """The recording of a call as it comes in.
+
+    Args:
+        streams: one of all channels, or one per leg, each as chunks of bytes.
+        named: who is heard on each stream, where there is one per leg; else empty.
+    """
+
+    streams: Sequence[Iterable[bytes]] = field(repr=False)
+    named: tuple[Channel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A waiting call, opened: what is needed to process it."""
+
+    record: CallRecord
+    delivery: Delivery
+    intake: Intake
+    subject: OpenSubjectKey
+
+
+def hand_in(
+    legs: Legs, metadata: CallMetadata, held: Custody, retention: RetentionPolicy, max_bytes: int, now: datetime
+) -> bool:
+    """Seal a finished call and let it wait; gives False if it is held already, and then reads no stream.
+
+    Args:
+        legs: the recording.
+        metadata: with the platform's ``call_id``, by which a second delivery is known.
+        held: keys, store and records.
+        retention: until when an original may wait.
+        max_bytes: of each stream.
+        now: the time of arrival.
+
+    Raises:
+        BadMetadata: there is no ``call_id``, or it belongs to another recording.
+        BadAudio: a stream is empty or larger than ``max_bytes``.
+        Refused: the call was erased, or its caller restricts processing.
+        StoreUnavailable: nothing is kept; send again.
+    """
+    call_id = metadata.call_id
+    if call_id is None:
+        raise BadMetadata("call_id: a call that is handed in needs the platform's id")
+    if _is_held(held, call_id):
+        return False
+    number, agent = metadata.customer_number, metadata.agent_number
+    subject_id = held.root.subject_id(number) if number else anonymous_subject_id()
+    subject = held.records.subject_for(subject_id, held.root, now)
+    sealed: list[SealedObject] = []
+    try:
+        sealed.extend(seal_stream(stream, call_id, held.archive, subject, max_bytes) for stream in legs.streams)
+        source_sha256 = _source([each.sha256 for each in sealed])
+        held.ledger.refuse_erased(call_id, source_sha256, subject_id, metadata.started_at)
+        wrapper = {"metadata": metadata.model_dump(mode="json"), "legs": legs.named, "objects": _names(sealed)}
+        sealed.append(held.archive.put(call_id, ArtifactKind.CALL_METADATA, subject, json.dumps(wrapper).encode()))
+        record = CallRecord(
+            call_id=call_id,
+            subject_id=subject_id,
+            source_sha256=source_sha256,
+            fingerprint=NOT_YET,
+            received_at=now,
+            started_at=metadata.started_at,
+            agent_subject_id=held.root.subject_id(agent) if agent else None,
+        )
+        added = held.records.receive_call(record, as_waiting(sealed, retention, Context(), now))
+    except BaseException:
+        _destroy(sealed, held)
+        raise
+    if not added:
+        _destroy(sealed, held)
+    return added
+
+
+def open_waiting(call_id: str, records: Records, archive: Archive, root: RootKey, now: datetime) -> Waiting | None:
+    """The waiting call; None if it is done already.
+
+    Raises:
+        NotFound: there is no such call, or no original of it: it was erased, or has expired.
+        CannotOpen: its metadata does not open.
+    """
+    record = records.call(call_id)
+    if record is None:
+        raise NotFound(f"there is no call {call_id}")
+    if record.status is not None:
+        return None
+    originals = {artifact.sealed.object_key: artifact.sealed for artifact in records.artifacts(call_id)}
+    described = [each for each in originals.values() if each.kind is ArtifactKind.CALL_METADATA]
+    if not described:
+        raise NotFound(f"there is no original of call {call_id}")
+    subject = records.subject_for(record.subject_id, root, now)
+    wrapper = json.loads(archive.read(described[0], call_id, subject))
+    parts = [originals[name] for name in wrapper["objects"]]
+    metadata = parse_metadata(json.dumps(wrapper["metadata"]).encode())
+    delivery = Delivery((), tuple(map(Channel, wrapper["legs"])), metadata)
+    intake = Intake((*parts, described[0]), reopen(parts, call_id, archive, subject))
+    return Waiting(record, delivery, intake, subject)
+
+
+def _is_held(held: Custody, call_id: str) -> bool:
+    before = held.records.call(call_id)
+    if before is None:
+        return False
+    done = before.status is not None and "error" not in before.summary
+    return done or bool(held.records.artifacts(call_id))
+
+
+def as_waiting(
+    sealed: Sequence[SealedObject], retention: RetentionPolicy, context: Context, now: datetime
+) -> list[Artifact]:
+    """The rows of originals: they may wait as long as those in quarantine."""
+    kinds = {each.kind for each in sealed}
+    until = retain.plan(kinds, retention, Status.QUARANTINED, context, started_at=None, now=now)
+    return [Artifact(each, now, until[each.kind].retain_until, until[each.kind].rule) for each in sealed]
+
+
+def _source(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def _names(sealed: Sequence[SealedObject]) -> list[str]:
+    return [each.object_key for each in sealed]
+
+
+def _destroy(sealed: Iterable[SealedObject], held: Custody) -> None:
+    for each in sealed:
+        held.archive.destroy(each)
