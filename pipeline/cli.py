@@ -26,6 +26,8 @@ from pipeline.cli_common import print_result as _print
 from pipeline.cli_common import settings_of as _settings
 from pipeline.cli_delete import delete_command
 from pipeline.cli_hold import app as hold_app
+from pipeline.cli_jobs import app as jobs_app
+from pipeline.cli_jobs import worker_command
 from pipeline.cli_keys import app as keys_app
 from pipeline.cli_models import app as models_app
 from pipeline.cli_retention import app as retention_app
@@ -51,6 +53,8 @@ app.command("delete")(delete_command)
 app.add_typer(retention_app, name="retention")
 app.add_typer(subject_app, name="subject")
 app.add_typer(keys_app, name="keys")
+app.add_typer(jobs_app, name="jobs")
+app.command("worker")(worker_command)
 
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 

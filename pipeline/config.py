@@ -165,6 +165,12 @@ class Settings(BaseSettings):
         return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'callseal.db'}"
 
     @property
+    def jobs_url(self) -> str:
+        """URL of the queue's tables: beside the records in PostgreSQL, else a file of their own. Not to be printed."""
+        url = self.database_url
+        return f"sqlite:///{self.data_dir / 'jobs.db'}" if url.startswith("sqlite") else url
+
+    @property
     def database_exists(self) -> bool:
         """Whether there are records already, as far as can be told without a connection."""
         return not self.database_url.startswith("sqlite") or (self.data_dir / "callseal.db").is_file()

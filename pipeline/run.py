@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pipeline.config import AudioSettings, VerifySettings
     from pipeline.consent import ConsentPolicy
     from pipeline.db import Records
+    from pipeline.errors import CallsealError
     from pipeline.ingest import Delivery, Intake, Source
     from pipeline.keys import OpenSubjectKey, RootKey
     from pipeline.ledger import Ledger
@@ -157,6 +158,14 @@ def process_waiting(
     except BadInput as exc:
         _quarantine(record, exc, as_waiting(waiting.intake.objects, rooms.retention, rooms.context, now), rooms, now)
         raise
+
+
+def give_up(call_id: str, error: CallsealError, rooms: Rooms, now: datetime) -> None:
+    """Quarantine a waiting call, with its originals and the reason, that would fail again however often it is tried."""
+    waiting = rooms.records.call(call_id)
+    if waiting is not None and waiting.status is None:
+        originals = [artifact.sealed for artifact in rooms.records.artifacts(call_id)]
+        _quarantine(waiting, error, as_waiting(originals, rooms.retention, rooms.context, now), rooms, now)
 
 
 def _result(call_id: str, rooms: Rooms) -> Outcome:
@@ -290,7 +299,7 @@ def _audible(blocks: Iterator[Speech], silence_peak: float) -> Iterator[Speech]:
 
 
 def _quarantine(
-    record: CallRecord, error: BadInput, originals: Sequence[Artifact], rooms: Rooms, now: datetime
+    record: CallRecord, error: CallsealError, originals: Sequence[Artifact], rooms: Rooms, now: datetime
 ) -> None:
     """Record that the call was refused and why, with the originals that are kept for whoever looks into it."""
     why = {"call_id": record.call_id, "status": Status.QUARANTINED.value, "error": summary.error(error)}

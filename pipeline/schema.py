@@ -32,7 +32,7 @@ from pipeline.errors import VerificationFailed
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0005"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0006"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -221,4 +221,10 @@ retired_keys = Table(
     Column("key_id", String(64), primary_key=True),
     Column("subject_id", String(64), nullable=False, index=True),  # no foreign key: it is forgotten last
     Column("retired_at", UtcDateTime, nullable=False),
+)
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker_id", String(128), primary_key=True),
+    Column("seen_at", UtcDateTime, nullable=False),
 )

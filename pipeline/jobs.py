@@ -1,0 +1,298 @@
+"""Durable jobs: each waiting call is one workflow of DBOS, carried on by whichever worker takes it.
+
+Takes call ids; the queue's tables hold ids, names of errors and times, as JSON, and never content. What is to be done
+is in the records (a waiting call), not in the queue: a queue that is lost is filled again by :func:`enqueue_waiting`,
+and a job whose call is done, erased or taken back ends at once.
+
+What a worker may meet: an error that may pass ends the job, and the call is tried again later, ever more rarely, for as
+long as its original may be kept; any other error, and a call that takes its worker down again and again,
+quarantines the call with its originals. A worker that falls silent loses its jobs to the others.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from pipeline import schema
+from pipeline.connect import reading, writing
+from pipeline.errors import BadInput, CallsealError, MissingExtra, NotFound, Refused, Temporary
+from pipeline.run import give_up, process_waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from dbos import DBOSClient, DBOSConfig
+
+    from pipeline.config import Settings
+    from pipeline.db import Records
+    from pipeline.run import Rooms
+
+QUEUE: Final = "calls"
+WORKFLOW: Final = "carry"
+WORKFLOW_VERSION: Final = "1"  # of the steps below; jobs of one version are never run by another
+LIVE, ARCHIVE = 1, 100  # priorities: a call that just ended comes before one out of an archive
+DEADLY: Final = 3  # a call that ends its worker this often is not tried again
+SILENT_S: Final = 60.0  # a worker that says nothing for this long is gone
+RETRY_S: Final = (30, 120, 600, 1800)  # how long a call waits after its first, second ... failed try
+POLL_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One try of one call.
+
+    Args:
+        job_id: the call's id and the number of the try.
+        call_id: which call.
+        state: ``waiting``, ``running``, ``done``, ``failed`` or ``cancelled``.
+        priority: LIVE or ARCHIVE.
+        created_at: when it was put into the queue.
+        worker_id: who has it or had it, if anybody.
+        outcome: what became of the call, or the name of the error.
+    """
+
+    job_id: str
+    call_id: str
+    state: str
+    priority: int
+    created_at: datetime
+    worker_id: str | None
+    outcome: str | None
+
+
+_STATES: Final = {
+    "ENQUEUED": "waiting",
+    "DELAYED": "waiting",
+    "PENDING": "running",
+    "SUCCESS": "done",
+    "ERROR": "failed",
+    "CANCELLED": "cancelled",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+}
+
+
+def serve_jobs(rooms: Rooms, settings: Settings, worker_id: str, at_once: int, clock: Callable[[], datetime]) -> None:
+    """Begin to take jobs in this process, in ``at_once`` threads; gives back at once.
+
+    Raises:
+        MissingExtra: DBOS is not installed.
+    """
+    dbos = _library()
+    prepare_queue(settings)
+    config: DBOSConfig = {
+        "name": "callseal",
+        "system_database_url": settings.jobs_url,
+        "application_version": WORKFLOW_VERSION,
+        "executor_id": worker_id,
+        "serializer": dbos.DBOSPortableJSONSerializer(),
+        "log_level": "CRITICAL",
+        "use_listen_notify": False,
+        "run_migrations": False,
+    }
+    dbos.DBOS(config=config)
+
+    @dbos.DBOS.step(name="process")  # type: ignore[untyped-decorator,unused-ignore]
+    def process_step(call_id: str) -> str:
+        return try_call(call_id, rooms, clock())
+
+    @dbos.DBOS.workflow(name=WORKFLOW, max_recovery_attempts=DEADLY)  # type: ignore[untyped-decorator,unused-ignore]
+    def carry(call_id: str) -> str:
+        outcome: str = process_step(call_id)
+        return outcome
+
+    dbos.DBOS.launch()
+    dbos.DBOS.register_queue(
+        QUEUE, worker_concurrency=at_once, polling_interval_sec=POLL_S, on_conflict="always_update"
+    )
+
+
+def stop_jobs(within_s: int) -> None:
+    """Take no more jobs, and give those that run ``within_s`` to end; what does not end is done again later."""
+    _library().DBOS.destroy(workflow_completion_timeout_sec=within_s)
+
+
+def try_call(call_id: str, rooms: Rooms, now: datetime) -> str:
+    """Carry a waiting call on; gives its status or the name of the error, of which the call's record says more.
+
+    An error that nobody raised on purpose may quote the call, so only the name of its type leaves this function.
+    """
+    try:
+        return process_waiting(call_id, rooms, now).status.value
+    except (BadInput, NotFound, Refused) as exc:  # quarantined already; or erased; or restricted meanwhile
+        return type(exc).__name__
+    except Temporary as exc:
+        return type(exc).__name__
+    except CallsealError as exc:
+        error = exc
+    except Exception as exc:  # noqa: BLE001 -- whatever it is, it must not stop the queue
+        error = CallsealError(f"internal error: {type(exc).__name__}")
+    give_up(call_id, error, rooms, now)
+    return type(error).__name__
+
+
+def prepare_queue(settings: Settings) -> None:
+    """Make the queue's tables, or bring them to the version of this callseal.
+
+    Raises:
+        MissingExtra: DBOS is not installed.
+    """
+    url = settings.jobs_url
+    if url.startswith("sqlite:///"):
+        path = url.removeprefix("sqlite:///")
+        os.close(os.open(path, os.O_CREAT, 0o600))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for each other
+    _library().DBOS.migrate(url)
+
+
+@contextmanager
+def queue(settings: Settings) -> Iterator[DBOSClient]:
+    """The queue as those see it who put calls in or look at them.
+
+    Raises:
+        MissingExtra: DBOS is not installed.
+    """
+    dbos = _library()
+    prepare_queue(settings)
+    client = dbos.DBOSClient(
+        system_database_url=settings.jobs_url,
+        serializer=dbos.DBOSPortableJSONSerializer(),
+        application_name="callseal",
+    )
+    try:
+        yield client
+    finally:
+        client.destroy()
+
+
+def enqueue(client: DBOSClient, call_id: str, priority: int, *, attempt: int = 1, delay_s: float = 0.0) -> None:
+    """Put a waiting call into the queue; the same try of the same call is there once, however often it is put in."""
+    client.enqueue(
+        {
+            "queue_name": QUEUE,
+            "workflow_name": WORKFLOW,
+            "workflow_id": f"{call_id}:{attempt}",
+            "app_version": WORKFLOW_VERSION,
+            "priority": priority,
+            "delay_seconds": delay_s,
+        },
+        call_id,
+    )
+
+
+def enqueue_waiting(client: DBOSClient, rooms: Rooms, now: datetime) -> int:
+    """Put every waiting call into the queue that has no job there; gives how many.
+
+    A call that ended its worker DEADLY times is quarantined instead.
+    """
+    added = 0
+    for call_id in _waiting_ids(rooms.records):
+        tries = jobs(client, call_id=call_id)
+        if any(job.state in ("waiting", "running") for job in tries):
+            continue
+        if any(job.state == "cancelled" for job in tries[-1:]):
+            continue
+        if any(job.state == "failed" for job in tries):
+            give_up(call_id, CallsealError(f"the call ended its worker {DEADLY} times"), rooms, now)
+            continue
+        delay_s = RETRY_S[min(len(tries), len(RETRY_S)) - 1] if tries else 0
+        priority = tries[-1].priority if tries else LIVE
+        enqueue(client, call_id, priority, attempt=len(tries) + 1, delay_s=delay_s)
+        added += 1
+    return added
+
+
+def waiting(client: DBOSClient) -> int:
+    """How many jobs wait or run."""
+    return len(client.list_workflows(name=WORKFLOW, status=["ENQUEUED", "DELAYED", "PENDING"], load_input=False))
+
+
+def jobs(client: DBOSClient, *, call_id: str | None = None, limit: int | None = None) -> list[Job]:
+    """The jobs of one call or of all, the oldest first."""
+    found = client.list_workflows(
+        name=WORKFLOW, workflow_id_prefix=f"{call_id}:" if call_id else None, limit=limit, load_input=False
+    )
+    return [_job(each) for each in found]
+
+
+def cancel(client: DBOSClient, call_id: str) -> int:
+    """Take the waiting jobs of a call out of the queue; the call waits, sealed, until ``retry``. Gives how many."""
+    open_jobs = [job for job in jobs(client, call_id=call_id) if job.state in ("waiting", "running")]
+    for job in open_jobs:
+        client.cancel_workflow(job.job_id)
+    return len(open_jobs)
+
+
+def retry(client: DBOSClient, call_id: str, records: Records) -> None:
+    """Put a waiting call into the queue again, now.
+
+    Raises:
+        NotFound: no such call waits.
+    """
+    if call_id not in _waiting_ids(records, [call_id]):
+        raise NotFound(f"call {call_id} does not wait to be processed")
+    enqueue(client, call_id, LIVE, attempt=len(jobs(client, call_id=call_id)) + 1)
+
+
+def beat(records: Records, worker_id: str, now: datetime) -> list[str]:
+    """Say that this worker is alive; gives those that fell silent, each to one worker only."""
+    gone_before = now - timedelta(seconds=SILENT_S)
+    table = schema.workers
+    with writing(records.engine) as connection:
+        connection.execute(table.delete().where(table.c.worker_id == worker_id))
+        connection.execute(table.insert().values(worker_id=worker_id, seen_at=now))
+        silent = list(connection.execute(sa.select(table.c.worker_id).where(table.c.seen_at < gone_before)).scalars())
+        connection.execute(table.delete().where(table.c.worker_id.in_(silent)))
+    return silent
+
+
+def leave(records: Records, worker_id: str) -> None:
+    """Say that this worker ended; nobody needs to take over from it."""
+    with writing(records.engine) as connection:
+        connection.execute(schema.workers.delete().where(schema.workers.c.worker_id == worker_id))
+
+
+def take_over(worker_ids: list[str]) -> None:
+    """Put the jobs that these workers had back into the queue."""
+    if worker_ids:
+        _library().DBOS._recover_pending_workflows(worker_ids)  # noqa: SLF001 -- DBOS has no other name for it
+
+
+def _waiting_ids(records: Records, among: Iterable[str] | None = None) -> list[str]:
+    """Calls that wait with their originals, the oldest first."""
+    calls, artifacts = schema.calls.c, schema.artifacts.c
+    originals = sa.select(artifacts.call_id).where(artifacts.kind == "call_metadata")
+    query = sa.select(calls.call_id).where(calls.status.is_(None), calls.call_id.in_(originals))
+    if among is not None:
+        query = query.where(calls.call_id.in_(list(among)))
+    with reading(records.engine) as connection:
+        return list(connection.execute(query.order_by(calls.received_at)).scalars())
+
+
+def _job(found: Any) -> Job:
+    call_id, _, _ = found.workflow_id.rpartition(":")
+    failed = found.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+    return Job(
+        job_id=found.workflow_id,
+        call_id=call_id,
+        state=_STATES[found.status],
+        priority=found.priority or LIVE,
+        created_at=datetime.fromtimestamp(found.created_at / 1000, UTC),
+        worker_id=found.executor_id,
+        outcome="ended its worker" if failed else found.output,
+    )
+
+
+def _library() -> Any:
+    try:
+        import dbos
+    except ImportError as exc:
+        raise MissingExtra("api") from exc
+    return dbos

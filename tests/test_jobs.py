@@ -1,0 +1,186 @@
+"""Durable jobs: workers in processes of their own, killed and started again, carry every call to one result."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline import jobs
+from pipeline.arrival import Legs, hand_in
+from pipeline.build import custody
+from pipeline.config import load_settings
+from pipeline.errors import NotFound, StoreUnavailable
+from pipeline.metadata import parse_metadata
+from pipeline.types import Status
+from tests import scripted
+from tests.product import needles, objects, sightings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipeline.config import Settings
+    from pipeline.custody import Custody
+    from pipeline.run import Rooms
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A data folder with a queue."""
+
+    settings: Settings
+    held: Custody
+    rooms: Rooms
+
+    def hand_in(self, call_id: str, raw: bytes | None = None) -> None:
+        """The scripted call, or another recording, under this id."""
+        metadata = parse_metadata(scripted.metadata(call_id=call_id))
+        stream = [scripted.recording() if raw is None else raw]
+        assert hand_in(Legs([stream]), metadata, self.held, self.rooms.retention, 1 << 24, NOW)
+
+    def work(self, name: str = "one", stage: str = "redact") -> int:
+        """A worker's whole life; gives its exit code, negative for the signal that ended it."""
+        command = [sys.executable, "-m", "tests.worker_child", str(self.settings.data_dir), name, stage]
+        return subprocess.run(command, check=False, timeout=120).returncode
+
+    def status(self, call_id: str) -> Status | None:
+        """What became of a call."""
+        record = self.held.records.call(call_id)
+        assert record is not None
+        return record.status
+
+    def whole(self, call_id: str) -> None:
+        """One result, all of whose objects are there, and no original."""
+        kinds = [artifact.sealed.kind.value for artifact in self.held.records.artifacts(call_id)]
+        assert len(kinds) == len(set(kinds))
+        assert "redacted_audio" in kinds
+        assert not {"intake", "call_metadata"} & set(kinds)
+
+    def strays(self) -> int:
+        """Objects that no row knows."""
+        return len(set(objects(self.settings.data_dir)) - self.held.records.object_keys())
+
+
+@pytest.fixture(name="line")
+def _line(tmp_path: Path) -> Iterator[Line]:
+    settings = load_settings(tmp_path / "data")
+    line = Line(settings, custody(settings), scripted.rooms(settings))
+    yield line
+    line.held.records.close()
+    line.rooms.records.close()
+
+
+def test_waiting_calls_are_carried_to_their_result(line: Line) -> None:
+    """A worker finds the calls that wait, also those that nobody put into its queue, and ends when none is left."""
+    line.hand_in("CA-a")
+    line.hand_in("CA-b")
+    assert line.work() == 0
+    for call_id in ("CA-a", "CA-b"):
+        assert line.status(call_id) is Status.STORED
+        line.whole(call_id)
+
+
+def test_the_queue_holds_ids_only(line: Line) -> None:
+    """Nothing of what is said, or of whom, and no pickled object is in the queue's tables, errors included."""
+    for call_id in ("CA-a", "CA-broken"):
+        line.hand_in(call_id)
+    assert line.work() == 0
+    secret = needles(scripted.CALLER, scripted.NAME, scripted.CARD, scripted.ORDINARY, scripted.KNOWN["PERSON"][0])
+    queue = line.settings.data_dir / "jobs.db"
+    assert b"CA-broken" in queue.read_bytes()
+    assert sightings(secret, queue) == []
+    assert b"gASV" not in queue.read_bytes()  # how a pickle begins in base64
+
+
+@pytest.mark.parametrize("stage", ["transcribe", "seal"])
+def test_a_worker_that_is_killed_goes_on_where_it_was(line: Line, stage: str) -> None:
+    """The call that was being processed, and the one behind it, are each stored once after a new start."""
+    line.hand_in("CA-once")
+    line.hand_in("CA-b")
+    assert line.work(stage=stage) == -signal.SIGKILL
+    assert line.status("CA-once") is None
+    assert line.work(stage=stage) == 0
+    for call_id in ("CA-once", "CA-b"):
+        assert line.status(call_id) is Status.STORED
+        line.whole(call_id)
+
+
+def test_a_call_that_kills_its_workers_does_not_stop_the_queue(line: Line) -> None:
+    """It is quarantined with its original after a few tries, and the others are stored."""
+    line.hand_in("CA-deadly")
+    line.hand_in("CA-b")
+    codes = [line.work() for _ in range(jobs.DEADLY + 2)]
+    assert codes[-1] == 0
+    assert line.status("CA-deadly") is Status.QUARANTINED
+    assert {artifact.sealed.kind.value for artifact in line.held.records.artifacts("CA-deadly")} == {
+        "intake",
+        "call_metadata",
+    }
+    assert line.status("CA-b") is Status.STORED
+
+
+@pytest.mark.parametrize(("call_id", "raw"), [("CA-bad", b"no recording"), ("CA-broken", None)])
+def test_a_call_that_cannot_be_processed_is_quarantined(line: Line, call_id: str, raw: bytes | None) -> None:
+    """Bad input and an error that nobody foresaw cost that call only; its original is kept, its reason recorded."""
+    line.hand_in(call_id, raw)
+    line.hand_in("CA-b")
+    assert line.work() == 0
+    assert line.status(call_id) is Status.QUARANTINED
+    assert line.held.records.artifacts(call_id)
+    assert line.status("CA-b") is Status.STORED
+
+
+def test_the_same_try_is_queued_once(line: Line) -> None:
+    """However often a call is put into the queue, it waits there once, and the line is filled once."""
+    line.hand_in("CA-a")
+    with jobs.queue(line.settings) as queue:
+        for _ in range(10):
+            jobs.enqueue(queue, "CA-a", jobs.LIVE)
+        assert jobs.enqueue_waiting(queue, line.rooms, NOW) == 0
+        assert [(job.call_id, job.state) for job in jobs.jobs(queue)] == [("CA-a", "waiting")]
+
+
+def test_a_cancelled_call_rests_until_it_is_tried_again(line: Line) -> None:
+    """It keeps its original, no worker takes it, and ``retry`` puts it back; what does not wait cannot be retried."""
+    line.hand_in("CA-a")
+    with jobs.queue(line.settings) as queue:
+        assert jobs.enqueue_waiting(queue, line.rooms, NOW) == 1
+        assert jobs.cancel(queue, "CA-a") == 1
+        assert line.work() == 0
+        assert line.status("CA-a") is None
+        jobs.retry(queue, "CA-a", line.held.records)
+        assert line.work() == 0
+        assert line.status("CA-a") is Status.STORED
+        with pytest.raises(NotFound):
+            jobs.retry(queue, "CA-a", line.held.records)
+
+
+def test_an_error_that_may_pass_leaves_the_call_waiting(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The try ends with the name of the error; the call is neither stored nor quarantined."""
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(jobs, "process_waiting", away)
+    line.hand_in("CA-a")
+    assert jobs.try_call("CA-a", line.rooms, NOW) == "StoreUnavailable"
+    assert line.status("CA-a") is None
+
+
+def test_a_silent_worker_is_noticed_once(line: Line) -> None:
+    """Of two workers that look at the same time as a third falls silent, one takes over from it."""
+    records = line.held.records
+    later = NOW + timedelta(seconds=jobs.SILENT_S + 1)
+    assert jobs.beat(records, "gone", NOW) == []
+    assert jobs.beat(records, "here", later) == ["gone"]
+    assert jobs.beat(records, "there", later) == []
+    jobs.leave(records, "here")
+    assert jobs.beat(records, "there", later + timedelta(hours=1)) == []
