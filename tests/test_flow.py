@@ -23,7 +23,7 @@ from pipeline.ingest import Delivery
 from pipeline.metadata import parse_metadata
 from pipeline.run import Outcome, Rooms, process
 from pipeline.tones import ToneListener
-from pipeline.types import ArtifactKind, Channel, Status, TimeSpan
+from pipeline.types import Channel, Status, TimeSpan
 from tests import scripted
 from tests.factories import pcm16, recording, sound_file
 from tests.product import files, objects
