@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, TypedDict, Unpack, cast
 
 from pipeline.errors import CannotOpen, VerificationFailed
 from pipeline.keys import OpenSubjectKey, binding, new_data_key
@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from pipeline.store import Store
-    from pipeline.types import ArtifactKind
+    from pipeline.store import Label, Store
+    from pipeline.types import Artifact, ArtifactKind
+
+
+class _Options(TypedDict, total=False):
+    verify: bool
+    label: Label | None
+
 
 FORMAT: Final = "callseal-object/1"
 _CHUNK_BYTES: Final = 1 << 20
@@ -70,7 +76,13 @@ class Archive:
 
     @contextmanager
     def write(
-        self, call_id: str, kind: ArtifactKind, subject: OpenSubjectKey, *, verify: bool = True
+        self,
+        call_id: str,
+        kind: ArtifactKind,
+        subject: OpenSubjectKey,
+        *,
+        verify: bool = True,
+        label: Label | None = None,
     ) -> Iterator[ArtifactWriter]:
         """A writer for one new object; if the block raises, nothing is left in the store.
 
@@ -79,6 +91,7 @@ class Archive:
             kind: what it holds; likewise.
             subject: whose key it is sealed under.
             verify: read it back and compare the hash before it counts as written.
+            label: what the store may show beside it.
 
         Raises:
             StoreUnavailable: nothing was written.
@@ -88,7 +101,7 @@ class Archive:
         where = place(call_id, kind, key)
         data_key = new_data_key()
         wrapped_key = subject.wrap(data_key, where)
-        with self.store.put(key) as raw:
+        with self.store.put(key, label) as raw:
             sink = seal_writer(raw, data_key, where)
             writer = ArtifactWriter(sink)
             try:
@@ -104,10 +117,10 @@ class Archive:
         writer.finish(sealed)
 
     def put(
-        self, call_id: str, kind: ArtifactKind, subject: OpenSubjectKey, data: bytes, *, verify: bool = True
+        self, call_id: str, kind: ArtifactKind, subject: OpenSubjectKey, data: bytes, **options: Unpack[_Options]
     ) -> SealedObject:
-        """Seals ``data`` as one object; see ``write``."""
-        with self.write(call_id, kind, subject, verify=verify) as writer:
+        """Seals ``data`` as one object; see ``write``, also for the options."""
+        with self.write(call_id, kind, subject, **options) as writer:
             writer.write(data)
         return writer.sealed
 
@@ -138,6 +151,10 @@ class Archive:
         if hashlib.sha256(data).hexdigest() != sealed.sha256:
             raise CannotOpen(f"object {sealed.object_key} has another hash than its row")
         return data
+
+    def lock(self, artifact: Artifact) -> None:
+        """Has the store keep the object until its retention ends, where it was set up to."""
+        self.store.lock(artifact.sealed.object_key, artifact.retain_until)
 
     def destroy(self, sealed: SealedObject) -> None:
         """Removes the object with all its versions; no error if it is gone already."""

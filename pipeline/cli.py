@@ -31,6 +31,7 @@ from pipeline.cli_jobs import worker_command
 from pipeline.cli_keys import app as keys_app
 from pipeline.cli_models import app as models_app
 from pipeline.cli_retention import app as retention_app
+from pipeline.cli_store import app as store_app
 from pipeline.cli_subject import app as subject_app
 from pipeline.cli_text import call_lines, doctor_lines
 from pipeline.errors import BadInput, CallsealError, Temporary, UsageError
@@ -55,6 +56,7 @@ app.add_typer(subject_app, name="subject")
 app.add_typer(keys_app, name="keys")
 app.add_typer(jobs_app, name="jobs")
 app.command("worker")(worker_command)
+app.add_typer(store_app, name="store")
 
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 
@@ -149,11 +151,27 @@ def doctor_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_js
         data_dir=settings.data_dir,
         key_file=settings.key_file,
     )
-    findings = check(wanted, lambda name: resolve(name, settings.models_dir), os.environ) + _duties(settings)
+    findings = check(wanted, lambda name: resolve(name, settings.models_dir), os.environ)
+    findings += _services(settings) + _duties(settings)
     healthy = all(each.ok for each in findings if each.needed)
     _print({"ok": healthy, "findings": [asdict(each) for each in findings]}, doctor_lines, as_json=as_json)
     if not healthy:
         raise typer.Exit(1)
+
+
+def _services(settings: Settings) -> tuple[Finding, ...]:
+    """Whether what calls are kept in answers; a database file that is not there yet is not made."""
+    from pipeline.build import open_store
+    from pipeline.doctor import Finding
+    from pipeline.services import database_finding, store_findings
+
+    try:
+        found = store_findings(open_store(settings))
+    except CallsealError as exc:
+        found = store_findings(exc)
+    if not settings.database_exists:
+        return (*found, Finding("database", ok=True, detail="SQLite; the first call makes it"))
+    return (*found, database_finding(settings.database_url))
 
 
 def _duties(settings: Settings) -> tuple[Finding, ...]:

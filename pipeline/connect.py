@@ -187,10 +187,14 @@ def _prepare_postgres(engine: Engine) -> None:
             connection.exec_driver_sql(_TAKE_TURN)
 
 
-def _migrate(engine: Engine) -> None:
+def version_of(engine: Engine) -> str | None:
+    """The version of the tables, None where there are none. Raises StoreUnavailable, VerificationFailed."""
     with reading(engine) as connection:
-        version = _version(connection)
-    if version == HEAD:
+        return _version(connection)
+
+
+def _migrate(engine: Engine) -> None:
+    if version_of(engine) == HEAD:
         return  # without importing Alembic, which takes longer than everything else here
     with writing(engine) as connection:
         _upgrade(connection)

@@ -16,6 +16,7 @@ from pipeline.consent.clips import Clips
 from pipeline.errors import VerificationFailed
 from pipeline.redact import apply_to_audio
 from pipeline.retain import Context
+from pipeline.store import Label
 from pipeline.types import Artifact, ArtifactKind, Status
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.ingest import Intake
     from pipeline.keys import OpenSubjectKey
     from pipeline.placeholders import Original
+    from pipeline.retain import Retention
     from pipeline.run import Rooms
     from pipeline.stopwatch import Stopwatch
     from pipeline.types import Channel, ConsentDecision, Redaction, ReviewItem, SealedObject, Turn
@@ -69,6 +71,24 @@ class _Written:
     clips: Clips
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a call, and until when each kind of artifact of it is kept."""
+
+    status: Status
+    dates: Mapping[ArtifactKind, Retention]
+    now: datetime
+
+    def label(self, kind: ArtifactKind) -> Label:
+        """What the store may show beside an artifact."""
+        return Label(self.dates[kind].rule, self.dates[kind].retain_until)
+
+    def artifact(self, sealed: SealedObject) -> Artifact:
+        """The row of a sealed object."""
+        found = self.dates[sealed.kind]
+        return Artifact(sealed, self.now, found.retain_until, found.rule)
+
+
 def publish(
     draft: Draft, subject: OpenSubjectKey, rooms: Rooms, now: datetime, watch: Stopwatch
 ) -> tuple[Status, Mapping[str, Any]]:
@@ -79,16 +99,19 @@ def publish(
         Refused: the caller was erased meanwhile; likewise.
         StoreUnavailable: likewise.
     """
-    status = _status(draft, rooms)
+    verdict = _verdict(draft, rooms, now)
+    status = verdict.status
     sealed: list[SealedObject] = []
     try:
-        written = _redacted_audio(draft, subject, rooms, watch) if status is Status.STORED else None
+        written = _redacted_audio(draft, verdict, subject, rooms, watch) if status is Status.STORED else None
         if written:
             sealed.append(written.sealed)
         with watch.stage("seal"):
-            sealed.extend(_documents(draft, status, written, subject, rooms, now))
+            sealed.extend(_documents(draft, verdict, written, subject, rooms))
         kept = sealed + (list(draft.intake.objects) if status is Status.QUARANTINED else [])
-        artifacts = _retained(kept, status, draft, rooms, now)
+        artifacts = _retained(kept, verdict)
+        for artifact in artifacts:
+            rooms.archive.lock(artifact)
         result = summary.call(draft, status, artifacts, watch.seconds)
         finished = replace(draft.record, status=status, summary=result)
         replaced = rooms.records.finish_call(finished, artifacts, now)
@@ -109,7 +132,9 @@ def _status(draft: Draft, rooms: Rooms) -> Status:
     return Status.DISCARDED if draft.doubts and outcome == "keep_before" else _STATUS[outcome]
 
 
-def _redacted_audio(draft: Draft, subject: OpenSubjectKey, rooms: Rooms, watch: Stopwatch) -> _Written:
+def _redacted_audio(
+    draft: Draft, verdict: Verdict, subject: OpenSubjectKey, rooms: Rooms, watch: Stopwatch
+) -> _Written:
     """Decode again, redact, encode, seal, open and check; the clips hear what was written."""
     call_id, original, limit_s = draft.record.call_id, draft.intake.recording, rooms.audio.max_duration_s
 
@@ -119,7 +144,9 @@ def _redacted_audio(draft: Draft, subject: OpenSubjectKey, rooms: Rooms, watch: 
         blocks = audio.decode_native(original, draft.fmt, limit_s)
         return apply_to_audio(blocks, draft.redactions, draft.channels, draft.fmt, rooms.redaction.audio)
 
-    with watch.stage("redact"), rooms.archive.write(call_id, ArtifactKind.REDACTED_AUDIO, subject) as writer:
+    kind = ArtifactKind.REDACTED_AUDIO
+    label = verdict.label(kind)
+    with watch.stage("redact"), rooms.archive.write(call_id, kind, subject, label=label) as writer:
         encode.encode(redacted, draft.fmt, writer.write)
     try:
         with watch.stage("verify"):
@@ -145,14 +172,15 @@ def _check(draft: Draft, clips: Clips, original: Recording, written: Recording, 
 
 
 def _documents(
-    draft: Draft, status: Status, written: _Written | None, subject: OpenSubjectKey, rooms: Rooms, now: datetime
+    draft: Draft, verdict: Verdict, written: _Written | None, subject: OpenSubjectKey, rooms: Rooms
 ) -> list[SealedObject]:
     """A consent record of every call; a transcript and a map of one that is stored; a manifest unless discarded."""
-    call_id = draft.record.call_id
+    call_id, status = draft.record.call_id, verdict.status
     made: list[SealedObject] = []
 
     def put(kind: ArtifactKind, document: Mapping[str, Any]) -> None:
-        made.append(rooms.archive.put(call_id, kind, subject, json.dumps(document, ensure_ascii=False).encode()))
+        data = json.dumps(document, ensure_ascii=False).encode()
+        made.append(rooms.archive.put(call_id, kind, subject, data, label=verdict.label(kind)))
 
     try:
         put(ArtifactKind.CONSENT_RECORD, summary.consent_record(call_id, draft.decision, draft.turns))
@@ -163,7 +191,7 @@ def _documents(
         if status is not Status.DISCARDED:
             sealed = [written.sealed, *made] if written else made
             clips = written.clips if written else None
-            put(ArtifactKind.MANIFEST, summary.manifest(draft, rooms.provenance, sealed, clips, now))
+            put(ArtifactKind.MANIFEST, summary.manifest(draft, rooms.provenance, sealed, clips, verdict.now))
     except BaseException:
         for each in made:
             rooms.archive.destroy(each)
@@ -171,10 +199,14 @@ def _documents(
     return made
 
 
-def _retained(
-    sealed: list[SealedObject], status: Status, draft: Draft, rooms: Rooms, now: datetime
-) -> tuple[Artifact, ...]:
-    kinds, started_at = {s.kind for s in sealed}, draft.record.started_at
-    dates = retain.plan(kinds, rooms.retention, status, draft.context, started_at=started_at, now=now)
+def _verdict(draft: Draft, rooms: Rooms, now: datetime) -> Verdict:
+    status = _status(draft, rooms)
+    started_at = draft.record.started_at
+    dates = retain.plan(ArtifactKind, rooms.retention, status, draft.context, started_at=started_at, now=now)
+    return Verdict(status, dates, now)
+
+
+def _retained(sealed: list[SealedObject], verdict: Verdict) -> tuple[Artifact, ...]:
+    dates, now = verdict.dates, verdict.now
     kept = (s for s in sealed if s.kind is not ArtifactKind.INTAKE or dates[s.kind].retain_until > now)
-    return tuple(Artifact(s, now, dates[s.kind].retain_until, dates[s.kind].rule) for s in kept)
+    return tuple(verdict.artifact(s) for s in kept)

@@ -82,7 +82,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def _migrated(postgres: PostgresServer) -> str:
-    """A database with callseal's tables, to be copied."""
+    """A database with callseal's tables."""
     from pipeline.connect import connect
 
     name = postgres.database()
@@ -96,5 +96,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/records/callseal.db"
     server: PostgresServer = request.getfixturevalue("postgres")
-    bare = request.param == "bare postgres"
-    return server.url(server.database(*([] if bare else [request.getfixturevalue("_migrated")])))
+    if request.param == "bare postgres":
+        return server.url(server.database())
+    name: str = request.getfixturevalue("_migrated")
+    server.empty(name)
+    return server.url(name)

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import boto3
 import psycopg
 
+from pipeline import schema
 from pipeline.store.s3 import S3Store
 from pipeline.store.s3_client import S3Options, client
 
@@ -123,11 +124,17 @@ class PostgresServer:
         with psycopg.connect(host=str(self.folder), user="postgres", dbname=database, autocommit=True) as connection:
             connection.execute(statement)
 
-    def database(self, template: str = "template1") -> str:
-        """The name of a new database, a copy of ``template``."""
+    def database(self) -> str:
+        """The name of a new database."""
         name = f"tests_{uuid.uuid4().hex[:12]}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         return name
+
+    def empty(self, database: str) -> None:
+        """Removes all rows, whatever a test has left; none may be at work there."""
+        tables = ", ".join(table.name for table in schema.metadata.sorted_tables)
+        self.execute(f"TRUNCATE {tables} RESTART IDENTITY", database)
+        self.execute(f"UPDATE alembic_version SET version_num = '{schema.HEAD}'", database)  # noqa: S608 -- ours
 
 
 @contextmanager

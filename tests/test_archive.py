@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pipeline.store import Label
+
 TEXT = b"an invented transcript"
 
 
@@ -146,8 +148,8 @@ class _Spoiling(MemoryStore):
     spoil: list[bool] = field(default_factory=lambda: [True])
 
     @contextmanager
-    def put(self, key: str) -> Iterator[BinaryIO]:
-        with MemoryStore.put(self, key) as raw:
+    def put(self, key: str, label: Label | None = None) -> Iterator[BinaryIO]:
+        with MemoryStore.put(self, key, label) as raw:
             yield raw
             if self.spoil[0]:
                 raw.seek(-1, os.SEEK_END)

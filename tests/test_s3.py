@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from pipeline.errors import Locked, NotFound, StoreUnavailable
-from pipeline.store import Label, new_key
+from pipeline.store import Label, new_key, s3_bucket
 from pipeline.store.s3 import RULE_TAG, UNTIL_TAG, S3Store
 from pipeline.store.s3_client import S3Options, client
 from pipeline.store.s3_upload import PART_BYTES
@@ -151,6 +151,8 @@ def test_governance_lock_stops_others_and_not_us(versioned_s3: S3Server) -> None
         versioned_s3.store(bucket=store.options.bucket).delete(key)
     store.delete(key)
     assert list(store.list()) == []
+    with pytest.raises(NotFound):
+        store.lock(key, FAR)
 
 
 def test_legal_hold_of_the_bucket_is_respected(versioned_s3: S3Server) -> None:
@@ -328,6 +330,36 @@ def test_service_that_does_not_answer(versioned_s3: S3Server, line: Proxy) -> No
     for method in (store.open, store.stat, store.delete, keys_of(store), lambda name: put(store, b"x", name)):
         with pytest.raises(StoreUnavailable):
             method(key)
+
+
+# The bucket itself
+
+
+def test_bucket_tidies_up_by_our_rule_and_keeps_others(versioned_s3: S3Server) -> None:
+    """Preparing adds one rule for unfinished uploads and hidden versions; rules of others, and of age, are not ours."""
+    store = versioned_s3.store(prefix="calls/")
+    theirs = {"ID": "logs", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 9}}
+    bucket = {"Bucket": store.options.bucket}
+    store.client.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [theirs]})
+    assert s3_bucket.look(store) == s3_bucket.Bucket(versioned=True, locks=True, tidies=False)
+    for days in (2, 1):
+        s3_bucket.prepare(store, days, 7)
+    rules = store.client.get_bucket_lifecycle_configuration(**bucket)["Rules"]
+    ours = next(rule for rule in rules if rule["ID"] == s3_bucket.RULE_ID)
+    assert sorted(rule["ID"] for rule in rules) == sorted(["logs", s3_bucket.RULE_ID])
+    assert ours["Filter"] == {"Prefix": "calls/"}
+    assert ours["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert ours["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
+    assert ours["Expiration"] == {"ExpiredObjectDeleteMarker": True}
+    assert s3_bucket.look(store).tidies
+
+
+def test_bucket_that_does_little(plain_s3: S3Server) -> None:
+    """A service without versions, locks and rules is looked at without an error, and refuses to be prepared."""
+    store = plain_s3.store()
+    assert s3_bucket.look(store) == s3_bucket.Bucket(versioned=False, locks=False, tidies=False)
+    with pytest.raises(StoreUnavailable):
+        s3_bucket.prepare(store, 1, 7)
 
 
 # Settings that are wrong

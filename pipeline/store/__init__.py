@@ -53,7 +53,7 @@ class Store(Protocol):
     def lock(self, key: str, until: datetime) -> None:
         """Makes the object impossible to remove before ``until``, in a store that was set up to lock; else nothing.
 
-        Raises NotFound if there is no such object.
+        Raises NotFound if it was to lock and there is no such object.
         """
 
     def open(self, key: str) -> BinaryIO:

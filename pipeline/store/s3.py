@@ -58,10 +58,10 @@ class S3Store:
 
     def lock(self, key: str, until: datetime) -> None:
         """See Store; a lock can be made longer, never shorter, but in the mode GOVERNANCE."""
-        if self.stat(key) is None:
-            raise NotFound(f"there is no stored object {key}")
         if not self.options.object_lock:
             return
+        if self.stat(key) is None:
+            raise NotFound(f"there is no stored object {key}")
         retention = {"Mode": self.options.object_lock, "RetainUntilDate": until.astimezone(UTC)}
         with errors(key):
             self.client.put_object_retention(**self._where(key), Retention=retention)
