@@ -20,12 +20,13 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.backup import residual_value
 from pipeline.errors import VerificationFailed
 from pipeline.signing import canonical, verify
 from pipeline.summary import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     from pipeline.erase import ErasureReport
@@ -50,25 +51,6 @@ REMAINS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Residual:
-    """A copy that is not reached at once, and when it is gone.
-
-    Args:
-        kind: what it is.
-        place: where, as the operator calls it.
-        taken_at: when it was made.
-        expires_at: when it goes; None where that is not callseal's to say.
-        opens: whether anything of the person's can be read from it.
-    """
-
-    kind: str
-    place: str
-    taken_at: datetime
-    expires_at: datetime | None
-    opens: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Issued:
     """A signed certificate (bytes of its file), and the disclosure that only the person is given."""
 
@@ -76,18 +58,17 @@ class Issued:
     disclosure: bytes = field(repr=False)
 
 
-def issue(report: ErasureReport, number: str, residual: Sequence[Residual], key: SigningKey, now: datetime) -> Issued:
+def issue(report: ErasureReport, number: str, key: SigningKey, now: datetime) -> Issued:
     """A signed certificate of a finished erasure.
 
     Args:
         report: what was erased, and how that was checked.
         number: of the person, in E.164; only the commitment to it is in the certificate.
-        residual: copies that are not reached at once.
         key: signs it.
         now: the time of issue.
     """
     salt = secrets.token_bytes(_SALT_BYTES)
-    body = _body(report, residual, now) | {
+    body = _body(report, now) | {
         "subject": {"commitment": commitment(number, salt), "algorithm": "HMAC-SHA-256 of the E.164 number, salted"}
     }
     signature = {"algorithm": "Ed25519", "key_id": key.key_id, "value": key.sign(canonical(body)).hex()}
@@ -144,7 +125,7 @@ def commitment(number: str, salt: bytes) -> str:
     return hmac.digest(salt, _COMMITMENT + number.encode(), "sha256").hex()
 
 
-def _body(report: ErasureReport, residual: Sequence[Residual], now: datetime) -> dict[str, Any]:
+def _body(report: ErasureReport, now: datetime) -> dict[str, Any]:
     plan, destroyed_at = report.plan, stamp(report.keys_destroyed_at)
     return {
         "format": FORMAT,
@@ -174,11 +155,7 @@ def _body(report: ErasureReport, residual: Sequence[Residual], now: datetime) ->
             "verified_at": stamp(report.finished_at),
         },
         "refused": [{"call_id": each.call_id, "reason": each.reason} for each in plan.kept],
-        "residual_copies": [
-            asdict(each)
-            | {"taken_at": stamp(each.taken_at), "expires_at": stamp(each.expires_at) if each.expires_at else None}
-            for each in residual
-        ],
+        "residual_copies": [residual_value(each) for each in report.residual],
         "exported_before": list(plan.exported_call_ids),
         "remains": list(REMAINS),
     }

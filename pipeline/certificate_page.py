@@ -60,7 +60,7 @@ def page(body: Mapping[str, Any], key_id: str) -> str:
         _table(
             ("What", "Where", "Made", "Gone by", "Readable"),
             (
-                (r["kind"], r["place"], r["taken_at"], r["expires_at"] or "not known", "yes" if r["opens"] else "no")
+                (r["kind"], r["place_id"], r["taken_at"], r["expires_at"] or "not known", "yes" if r["opens"] else "no")
                 for r in body["residual_copies"]
             ),
         ),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from pipeline.cli_backup import backup_command, restore_command
 from pipeline.cli_certificate import app as certificate_app
 from pipeline.cli_common import AsJson, ConfigFile, DataDir, stages
 from pipeline.cli_common import print_result as _print
@@ -52,6 +53,8 @@ app.add_typer(hold_app, name="hold")
 app.add_typer(certificate_app, name="certificate")
 app.command("delete")(delete_command)
 app.add_typer(retention_app, name="retention")
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 app.add_typer(subject_app, name="subject")
 app.add_typer(keys_app, name="keys")
 app.add_typer(jobs_app, name="jobs")

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pipeline.config import Settings
-    from pipeline.custody import Custody
     from pipeline.erase import ErasureReport
 
 app = typer.Typer(help="Certificates of erasure: verify, issue again.")
@@ -73,7 +72,7 @@ def issue_command(
     report = finished_report(held, wanted) if wanted in ids else None
     if report is None:
         raise NotFound("no finished erasure of this caller is on record")
-    print_result(write(report, number, to, held, settings), lambda v: v["files"], as_json=as_json)
+    print_result(write(report, number, to, settings), lambda v: v["files"], as_json=as_json)
 
 
 def reserve(path: Path) -> None:
@@ -89,7 +88,7 @@ def reserve(path: Path) -> None:
             raise UsageError(f"{each.name} exists already and is not overwritten")
 
 
-def write(report: ErasureReport, number: str, path: Path, held: Custody, settings: Settings) -> dict[str, Any]:
+def write(report: ErasureReport, number: str, path: Path, settings: Settings) -> dict[str, Any]:
     """Writes the certificate, its page and its disclosure; gives the id and the files.
 
     Raises:
@@ -100,9 +99,8 @@ def write(report: ErasureReport, number: str, path: Path, held: Custody, setting
     from pipeline.certificate_page import page
     from pipeline.signing import SigningKey
 
-    del held
     key = SigningKey.load_or_create(settings.signing_key_file)
-    issued = issue(report, number, (), key, datetime.now(UTC))
+    issued = issue(report, number, key, datetime.now(UTC))
     body = check(issued.certificate, key.public)
     contents = (issued.certificate, page(body, key.key_id).encode(), issued.disclosure)
     for each, content in zip(_files(path), contents, strict=True):
@@ -132,4 +130,4 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     for each in body["refused"]:
         yield f"stays       {each['call_id']}: {each['reason']}"
     for each in body["residual_copies"]:
-        yield f"copy left   {each['kind']}, {each['place']}, until {each['expires_at'] or 'not known'}"
+        yield f"copy left   {each['kind']}, {each['place_id']}, until {each['expires_at'] or 'not known'}"

@@ -42,6 +42,7 @@ def delete_command(
 ) -> None:
     """Erase everything held of a caller: shred the key, delete objects and rows, check that nothing opens."""
     settings = settings_of(data_dir, config)
+    from pipeline.backup import residual_value
     from pipeline.build import custody
     from pipeline.erase import carry_out
     from pipeline.erase_plan import plan_erasure
@@ -65,9 +66,10 @@ def delete_command(
         **_plan(report.plan),
         "method": report.method,
         "verified": {**asdict(report.proof), "copies_opened_after": 0, "keys_opened_after": 0},
+        "residual_copies": [residual_value(each) for each in report.residual],
     }
     if certificate:
-        done["certificate"] = cli_certificate.write(report, number, certificate, held, settings)
+        done["certificate"] = cli_certificate.write(report, number, certificate, settings)
     print_result(done, erasure_lines, as_json=as_json)
 
 

@@ -53,6 +53,9 @@ def erasure_lines(erasure: Mapping[str, Any]) -> Iterator[str]:
         before, now = tried["copies_opened_before"], tried["copies_opened_after"]
         yield f"verified    {tried['copies_tried']} copies kept aside: {before} opened before, {now} open now"
         yield f"            {tried['keys_tried']} keys as old copies of the database have them: none opens"
+    for each in erasure.get("residual_copies", ()):
+        readable = "READABLE with the root key" if each["opens"] else "opens nothing"
+        yield f"copy left   {each['kind']} in {each['place_id']}, until {each['expires_at'] or 'not known'}: {readable}"
     if "certificate" in erasure:
         yield f"certificate {', '.join(erasure['certificate']['files'])}"
 

@@ -11,6 +11,7 @@ The order is what makes it safe to die at any point and start again::
                      database either, whatever else goes wrong
     objects_deleted  every object is gone from the store, with all its versions; so are unfinished writes
     rows_deleted     no row is left
+    backups_reached  the copies of the key side and the objects in every backup that can be reached are as they are here
     verified         the listing has none of the objects, the database none of the rows, and what was kept aside does
                      not open
     finished         the records have the report
@@ -30,16 +31,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.backup import Residual, after_erasure
 from pipeline.db import ErasureRecord
 from pipeline.deferrals import Work, defer
 from pipeline.erase_plan import ErasurePlan, from_report, refreshed, to_report, with_behind
 from pipeline.erase_proof import Proof, keep_aside, prove
-from pipeline.erase_rows import calls_of_party, delete_rows, replace_key
-from pipeline.errors import Refused
+from pipeline.erase_rows import calls_of_party, delete_rows, replace_key, subject_keys
+from pipeline.errors import Locked, Refused
 from pipeline.ledger import CALL, SOURCE, SUBJECT, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pipeline.custody import Custody
     from pipeline.db import CallRecord
@@ -60,6 +62,7 @@ class ErasureReport:
         finished_at: when it was verified.
         method: in one sentence.
         proof: what was tried.
+        residual: copies in backups that are left, and until when.
     """
 
     plan: ErasurePlan
@@ -68,6 +71,7 @@ class ErasureReport:
     finished_at: datetime
     method: str
     proof: Proof
+    residual: tuple[Residual, ...] = ()
 
 
 def carry_out(
@@ -109,13 +113,15 @@ def carry_out(
     held.shares.destroy(plan.key_ids)
     keys_destroyed_at = clock()
     observe("revoked")
-    _delete_objects(plan, held, requested_at)
+    locked = _delete_objects(plan, held, requested_at)
     observe("objects_deleted")
     delete_rows(held.records, plan.call_ids, plan.object_keys, plan.owner_ids)
     observe("rows_deleted")
-    proof = prove(plan, held, aside)
+    residual = (*locked, *after_erasure(held, plan.object_keys, clock(), rekeyed=_rekeyed(plan, held)))
+    observe("backups_reached")
+    proof = prove(plan, held, aside, {each.place_id for each in locked})
     observe("verified")
-    report = ErasureReport(plan, requested_at, keys_destroyed_at, clock(), METHOD, proof)
+    report = ErasureReport(plan, requested_at, keys_destroyed_at, clock(), METHOD, proof, residual)
     held.records.finish_erasure(plan.erasure_id, _to_records(report), report.finished_at)
     observe("finished")
     return report
@@ -162,11 +168,25 @@ def _stays(plan: ErasurePlan, owner: str, call: CallRecord) -> bool:
     return call.call_id not in plan.call_ids
 
 
-def _delete_objects(plan: ErasurePlan, held: Custody, now: datetime) -> None:
+def _delete_objects(plan: ErasurePlan, held: Custody, now: datetime) -> tuple[Residual, ...]:
+    """Gives the objects that the store keeps locked: unreadable, and swept up once the lock has ended."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(held.archive.store.delete, plan.object_keys):
-            pass
+        locked = tuple(filter(None, pool.map(partial(_delete_object, held, now), plan.object_keys)))
     held.archive.store.remove_partial(now - _UNFINISHED)
+    return locked
+
+
+def _delete_object(held: Custody, now: datetime, object_key: str) -> Residual | None:
+    try:
+        held.archive.store.delete(object_key)
+    except Locked as exc:
+        return Residual("object under a lock of the store", object_key, now, exc.until)
+    return None
+
+
+def _rekeyed(plan: ErasurePlan, held: Custody) -> bool:
+    """Whether somebody whose key went has calls that stayed."""
+    return bool(subject_keys(held.records, plan.owner_ids))
 
 
 def _to_records(report: ErasureReport) -> dict[str, Any]:
@@ -174,6 +194,11 @@ def _to_records(report: ErasureReport) -> dict[str, Any]:
         "method": report.method,
         "keys_destroyed_at": report.keys_destroyed_at.isoformat(),
         "proof": asdict(report.proof),
+        "residual": [
+            asdict(each)
+            | {"taken_at": each.taken_at.isoformat(), "expires_at": each.expires_at and each.expires_at.isoformat()}
+            for each in report.residual
+        ],
     }
 
 
@@ -185,4 +210,10 @@ def _from_records(record: ErasureRecord, finished_at: datetime) -> ErasureReport
         finished_at=finished_at,
         method=record.report["method"],
         proof=Proof(**record.report["proof"]),
+        residual=tuple(_residual(each) for each in record.report["residual"]),
     )
+
+
+def _residual(value: Mapping[str, Any]) -> Residual:
+    expires_at = value["expires_at"] and datetime.fromisoformat(value["expires_at"])
+    return Residual(**{**value, "taken_at": datetime.fromisoformat(value["taken_at"]), "expires_at": expires_at})

@@ -19,7 +19,7 @@ from pipeline.seal import SEGMENT_BYTES
 from pipeline.store.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pipeline.custody import Custody
     from pipeline.db import HeldArtifact
@@ -81,13 +81,14 @@ def keep_aside(plan: ErasurePlan, held: Custody) -> Aside:
     return Aside(tuple(filter(None, copies)), keys)
 
 
-def prove(plan: ErasurePlan, held: Custody, aside: Aside) -> Proof:
-    """Looks for what was to go, and tries what was kept aside.
+def prove(plan: ErasurePlan, held: Custody, aside: Aside, locked: Collection[str] = ()) -> Proof:
+    """Looks for what was to go, but for objects that are ``locked``, and tries what was kept aside.
 
     Raises:
         VerificationFailed: objects or rows are left, or something opens.
     """
-    objects = sum(1 for object_key in plan.object_keys for _ in held.archive.store.list(object_key))
+    gone = (object_key for object_key in plan.object_keys if object_key not in locked)
+    objects = sum(1 for object_key in gone for _ in held.archive.store.list(object_key))
     rows = held.records.count_rows(plan.key_ids, plan.call_ids, plan.object_keys)
     old = tuple(_opened(held.root, aside.keys))
     today = tuple(_opened(held.root, subject_keys(held.records, plan.owner_ids)))

@@ -13,7 +13,7 @@ A call whose one leg was silenced is entered too: its recording holds the leg.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -93,12 +93,12 @@ class Ledger:
         with reading(self.engine) as connection:
             return frozenset(tags[tag] for tag in _known(connection, list(tags)))
 
-    def rows(self) -> list[dict[str, object]]:
+    def rows(self) -> list[dict[str, Any]]:
         """Every entry as it is kept, for the copy that a backup keeps of the key side."""
         with reading(self.engine) as connection:
             return [dict(row) for row in connection.execute(sa.select(keyside.erased)).mappings()]
 
-    def put_back(self, rows: Iterable[dict[str, object]]) -> int:
+    def put_back(self, rows: Iterable[dict[str, Any]]) -> int:
         """Adds entries that are missing, as a restore does; gives how many."""
         wanted = {str(row["tag"]): row for row in rows}
         with writing(self.engine) as connection:

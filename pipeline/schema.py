@@ -32,7 +32,7 @@ from pipeline.errors import VerificationFailed
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0006"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0007"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -227,4 +227,12 @@ workers = Table(
     metadata,
     Column("worker_id", String(128), primary_key=True),
     Column("seen_at", UtcDateTime, nullable=False),
+)
+backups = Table(
+    "backups",
+    metadata,
+    Column("backup_id", String(64), primary_key=True),
+    Column("place", String(1024), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
 )

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.certificate import Issued, Residual, check, check_subject, issue
+from pipeline.backup import Residual
+from pipeline.certificate import Issued, check, check_subject, issue
 from pipeline.certificate_page import page
 from pipeline.erase import ErasureReport, carry_out
 from pipeline.erase_plan import ErasedObject, ErasurePlan, Kept, plan_erasure
@@ -36,8 +37,8 @@ PLAN = ErasurePlan(
     kept=(Kept("CA02", "legal_hold hold-1, case case-7: <script>litigation</script>"),),
     identity="callback",
 )
-REPORT = ErasureReport(PLAN, NOW, NOW, LATER, "method", Proof(3, 3, 1))
 RESIDUAL = Residual("database snapshot", "second site", NOW, LATER)
+REPORT = ErasureReport(PLAN, NOW, NOW, LATER, "method", Proof(3, 3, 1), (RESIDUAL,))
 
 
 @pytest.fixture(name="key", scope="module")
@@ -47,7 +48,7 @@ def _key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
 
 @pytest.fixture(name="issued", scope="module")
 def _issued(key: SigningKey) -> Issued:
-    return issue(REPORT, NUMBER, [RESIDUAL], key, LATER)
+    return issue(REPORT, NUMBER, key, LATER)
 
 
 def test_says_what_was_done(issued: Issued, key: SigningKey) -> None:
@@ -113,7 +114,7 @@ def test_about_whom(issued: Issued, key: SigningKey) -> None:
     check_subject(body, NUMBER, issued.disclosure)
     with pytest.raises(VerificationFailed, match="another number"):
         check_subject(body, "+12025550144", issued.disclosure)
-    other = issue(REPORT, NUMBER, [], key, LATER)
+    other = issue(REPORT, NUMBER, key, LATER)
     with pytest.raises(VerificationFailed, match="another certificate"):
         check_subject(body, NUMBER, other.disclosure)
     with pytest.raises(VerificationFailed):
@@ -150,7 +151,7 @@ def test_of_a_real_erasure(tmp_path: Path, key: SigningKey) -> None:
     held.store_call("CA01", audio_bytes=1000)
     held.records.note("CA01", "exported", {"files": 5}, NOW)
     report = carry_out(plan_erasure(held.records, held.subject_id(43)), held, lambda: LATER)
-    body = check(issue(report, NUMBER, [], key, LATER).certificate, key.public)
+    body = check(issue(report, NUMBER, key, LATER).certificate, key.public)
     assert (body["erased"]["calls"], body["exported_before"]) == (["CA01"], ["CA01"])
     assert len(body["erased"]["objects"]) == 3
     held.close()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
-from pipeline import holds
+from pipeline import holds, retain
 from pipeline.archive import Archive
+from pipeline.config import shipped_configs
 from pipeline.db import CallRecord, Records
 from pipeline.erase import METHOD, ErasureReport, carry_out
 from pipeline.erase_plan import ErasurePlan, plan_erasure
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-STEPS = ["begun", "sampled", "shredded", "revoked", "objects_deleted", "rows_deleted", "verified"]
+RETENTION = retain.load_policy(shipped_configs() / "retention.toml")
+STEPS = ["begun", "sampled", "shredded", "revoked", "objects_deleted", "rows_deleted", "backups_reached", "verified"]
 
 
 @pytest.fixture(name="held")
@@ -393,7 +395,7 @@ def test_held_call_stays_and_opens(held: Held) -> None:
     assert held.opens("CA02")
     assert held.ledger.erased_calls(["CA01", "CA02"]) == {"CA01"}
     holds.release_hold(held.records.engine, hold.hold_id, by_id="counsel", reason="settled", now=LATER)
-    assert carry_out_freed(held, LATER) == {"erasure": 1}
+    assert carry_out_freed(held, RETENTION, LATER) == {"erasure": 1}
     assert (held.records.call("CA02"), held.stored_keys(), held.shares.held()) == (None, set(), frozenset())
 
 
@@ -408,7 +410,7 @@ def test_all_held_is_refused(held: Held) -> None:
     assert held.opens("CA01")
     assert held.ledger.rows() == []
     holds.release_hold(held.records.engine, hold.hold_id, by_id="counsel", reason="settled", now=LATER)
-    carry_out_freed(held, LATER)
+    carry_out_freed(held, RETENTION, LATER)
     assert held.stored_keys() == set()
 
 
