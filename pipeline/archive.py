@@ -8,7 +8,7 @@ dies, an object without a row, whose key exists nowhere; ``unreferenced`` finds 
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final, TypedDict, Unpack, cast
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from pipeline.access import Access
     from pipeline.store import Label, Store
     from pipeline.types import Artifact, ArtifactKind
 
@@ -70,9 +71,10 @@ class ArtifactWriter:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Sealed objects in ``store``."""
+    """Sealed objects in ``store``; ``access`` decides who may seal and open them, None lets everybody."""
 
     store: Store
+    access: Access | None = None
 
     @contextmanager
     def write(
@@ -94,11 +96,14 @@ class Archive:
             label: what the store may show beside it.
 
         Raises:
+            Refused: the role that acts here does not seal such objects.
             StoreUnavailable: nothing was written.
             VerificationFailed: it did not read back as written, and was removed.
         """
         key = new_key()
         where = place(call_id, kind, key)
+        if self.access is not None:
+            self.access.sealing(kind, {"call_id": call_id, "subject_id": subject.subject_id})
         data_key = new_data_key()
         wrapped_key = subject.wrap(data_key, where)
         with self.store.put(key, label) as raw:
@@ -128,11 +133,14 @@ class Archive:
         """A seekable reader of the plaintext (see ``seal.SealReader`` for what reading raises).
 
         Raises:
+            Refused: the role that acts here does not open such objects.
             NotFound: the object is not in the store (when first read).
             CannotOpen: ``subject`` is another key, or the object belongs to another call or kind.
         """
         where = place(call_id, sealed.kind, sealed.object_key)
-        data_key = subject.unwrap(sealed.wrapped_key, where)
+        ids = {"call_id": call_id, "subject_id": subject.subject_id, "object_key": sealed.object_key}
+        with nullcontext() if self.access is None else self.access.opening(sealed.kind, ids):
+            data_key = subject.unwrap(sealed.wrapped_key, where)
         reader = open_reader(lambda: self.store.open(sealed.object_key), data_key, where, sealed.size_bytes)
         return cast("BinaryIO", reader)
 

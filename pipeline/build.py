@@ -9,7 +9,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pipeline import retain
+from pipeline.access import Access, login
 from pipeline.archive import Archive
+from pipeline.audit import Trail
 from pipeline.consent import load_consent_policy
 from pipeline.custody import Custody
 from pipeline.db import Records
@@ -17,9 +19,11 @@ from pipeline.errors import CannotOpen, StoreUnavailable, UsageError, Verificati
 from pipeline.keyfile import KeyFile
 from pipeline.ledger import Ledger
 from pipeline.pii import load_policy
+from pipeline.roles import Role
 from pipeline.run import Rooms
 from pipeline.schema import check_content_free
 from pipeline.shares import Shares, SplitRoot
+from pipeline.signing import SigningKey
 from pipeline.store.local import LocalStore
 
 if TYPE_CHECKING:
@@ -85,7 +89,9 @@ def build(settings: Settings) -> Rooms:
         "verify": settings.verify.model_dump(),
         "policies": {"redaction": redaction.version, "consent": consent.version, "retention": retention.version},
     }
-    held = custody(settings)
+    held = custody(settings, Role.WORKER)
+    policies = {name: settings.policy_file(f"{name}.toml") for name in ("redaction", "consent", "retention")}
+    held.access.note_policies({name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in policies.items()})
     return Rooms(
         vad=vad,
         transcriber=transcriber,
@@ -114,15 +120,20 @@ def _recordable(name: str, texts: Sequence[str]) -> None:
         raise UsageError(f"{name}: a version with a source reads like a number of a person and cannot be kept") from exc
 
 
-def custody(settings: Settings, *, rotating: bool = False) -> Custody:
+def custody(
+    settings: Settings, role: Role = Role.PRIVACY_OFFICER, actor_id: str = "", *, rotating: bool = False
+) -> Custody:
     """Store, records, root key and key side, made where they do not exist yet.
 
     Args:
         settings: in force.
+        role: in which the archive is opened; what it may open and seal.
+        actor_id: who acts, for the audit trail; this login where it is empty.
         rotating: the root key may be of another kind than the settings say: it is about to be replaced.
 
     Raises:
         CannotOpen: the key file is damaged, or missing or another one than the callers' keys were made under.
+        Refused: this host does not act in that role.
         UsageError: the key file is readable by others, or holds another kind of root key than the settings say.
         StoreUnavailable: the data folder cannot be written, or the database not reached.
         MissingExtra: what speaks to the store or the database is not installed.
@@ -142,13 +153,17 @@ def custody(settings: Settings, *, rotating: bool = False) -> Custody:
     wanted = settings.keys.kms_key
     if wanted and not rotating and (not root.kms_key or (wanted.startswith("arn:") and wanted != root.kms_key)):
         raise UsageError("keys.kms_key is not the root key of the key file: callseal keys rotate --root makes it so")
+    trail = Trail(records.engine, SigningKey.load_or_create(settings.signing_key_file), settings.checkpoint_file)
+    access = Access(actor_id or settings.access.actor or login(), role, trail)
+    access.admit(settings.access.roles)
     shares = Shares.open(settings.keyside_url)
     return Custody(
-        archive=Archive(open_store(settings)),
+        archive=Archive(open_store(settings), access),
         records=records,
         root=SplitRoot(root, shares),
         shares=shares,
         ledger=Ledger(shares.engine, root),
+        access=access,
     )
 
 

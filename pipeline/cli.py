@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from pipeline.cli_audit import app as audit_app
 from pipeline.cli_backup import backup_command, restore_command
 from pipeline.cli_certificate import app as certificate_app
 from pipeline.cli_common import AsJson, ConfigFile, DataDir, stages
@@ -60,6 +61,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(jobs_app, name="jobs")
 app.command("worker")(worker_command)
 app.add_typer(store_app, name="store")
+app.add_typer(audit_app, name="audit")
 
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 
@@ -115,8 +117,9 @@ def show_command(
     settings = _settings(data_dir, config)
     from pipeline.build import custody
     from pipeline.export import describe_call
+    from pipeline.roles import Role
 
-    _print(describe_call(call_id, custody(settings).records), call_lines, as_json=as_json)
+    _print(describe_call(call_id, custody(settings, Role.REVIEWER).records), call_lines, as_json=as_json)
 
 
 @app.command("export")
@@ -133,10 +136,13 @@ def export_command(
     settings = _settings(data_dir, config)
     from pipeline.build import custody
     from pipeline.export import export_call, reveal_originals
+    from pipeline.roles import Act, Role
 
-    held = custody(settings)
+    held = custody(settings, Role.PRIVACY_OFFICER if reveal else Role.REVIEWER)
     call = (call_id, to, held.archive, held.records, held.root, datetime.now(UTC))
-    files = [*([reveal_originals(*call)] if reveal else []), *export_call(*call)]
+    with held.access.acting(Act.EXPORT, call_id=call_id, originals=reveal) as found:
+        files = [*([reveal_originals(*call)] if reveal else []), *export_call(*call)]
+        found["files"] = len(files)
     _print({"call_id": call_id, "files": [str(file) for file in files]}, lambda v: v["files"], as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import UsageError
+from pipeline.errors import StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,6 +58,14 @@ def moment(text: str) -> datetime:
     except ValueError:
         raise UsageError("a time is written as 2026-11-20 or 2026-11-20T14:03:00Z") from None
     return (when.replace(tzinfo=UTC) if when.tzinfo is None else when).astimezone(UTC)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file that is for others. Raises StoreUnavailable."""
+    try:
+        path.write_bytes(content)
+    except OSError as exc:
+        raise StoreUnavailable(f"the file {path.name} cannot be written: {exc.strerror}") from exc
 
 
 def operator(by: str | None) -> str:

@@ -46,6 +46,7 @@ def delete_command(
     from pipeline.build import custody
     from pipeline.erase import carry_out
     from pipeline.erase_plan import plan_erasure
+    from pipeline.roles import Act
 
     number = caller_number(caller)
     _check_identity(identity, settings)
@@ -59,7 +60,8 @@ def delete_command(
         return
     if not yes:
         _confirm(plan)
-    with stages(quiet=as_json) as observe:
+    ids = {"erasure_id": plan.erasure_id, "subject_id": plan.subject_id}
+    with held.access.acting(Act.ERASE, **ids), stages(quiet=as_json) as observe:
         report = carry_out(plan, held, lambda: datetime.now(UTC), observe=observe)
     done = {
         "erased": True,

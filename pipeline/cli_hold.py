@@ -63,12 +63,14 @@ def add_command(
     settings = settings_of(data_dir, config)
     from pipeline.build import custody
     from pipeline.holds import HoldKind, Order, add_hold, new_hold
+    from pipeline.roles import Act
 
-    held, now = custody(settings), datetime.now(UTC)
+    held, now = custody(settings, actor_id=operator(by)), datetime.now(UTC)
     scope = _scope(call, caller, since, until, held.root)
     review_at = moment(review) if review else now + REVIEW
     hold = new_hold(HoldKind.LEGAL, scope, Order(case, operator(by), reason), now=now, review_at=review_at)
-    add_hold(held.records.engine, hold)
+    with held.access.acting(Act.HOLD, hold_id=hold.hold_id, change="add"):
+        add_hold(held.records.engine, hold)
     print_result(hold_value(hold), lambda value: hold_lines({"holds": [value]}), as_json=as_json)
 
 
@@ -88,10 +90,14 @@ def remove_command(
     from pipeline.holds import release_hold
     from pipeline.release import carry_out_freed
     from pipeline.retain import load_policy
+    from pipeline.roles import Act
 
-    held, now = custody(settings), datetime.now(UTC)
-    hold = release_hold(held.records.engine, hold_id, by_id=operator(by), reason=reason, now=now)
-    done = carry_out_freed(held, load_policy(settings.policy_file("retention.toml")), now)
+    held, now = custody(settings, actor_id=operator(by)), datetime.now(UTC)
+    policy = load_policy(settings.policy_file("retention.toml"))
+    with held.access.acting(Act.HOLD, hold_id=hold_id, change="remove") as found:
+        hold = release_hold(held.records.engine, hold_id, by_id=operator(by), reason=reason, now=now)
+        done = carry_out_freed(held, policy, now)
+        found.update(done)
     print_result(hold_value(hold) | {"carried_out": done}, _removed_lines, as_json=as_json)
 
 

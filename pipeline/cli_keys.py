@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli_common import AsJson, ConfigFile, DataDir, caller_number, print_result, settings_of
-from pipeline.errors import StoreUnavailable, UsageError
+from pipeline.cli_common import AsJson, ConfigFile, DataDir, caller_number, print_result, settings_of, write_file
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,9 +32,10 @@ def list_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_json
     from pipeline.build import custody
     from pipeline.connect import reading
     from pipeline.keyfile import KeyFile
+    from pipeline.roles import Role
     from pipeline.signing import SigningKey
 
-    held = custody(settings, rotating=True)
+    held = custody(settings, Role.ADMIN, rotating=True)
     file = KeyFile.load(settings.key_file)
     with reading(held.records.engine) as connection:
         known = root_keys.history(connection)
@@ -67,17 +68,24 @@ def rotate_command(
     settings = settings_of(data_dir, config)
     from pipeline.build import custody
     from pipeline.keyfile import KeyFile
+    from pipeline.roles import Act, Role
     from pipeline.rotate import rotate_root, rotate_subject
 
-    held, now = custody(settings, rotating=root), datetime.now(UTC)
+    done: dict[str, Any]
+    held, now = custody(settings, Role.ADMIN, rotating=root), datetime.now(UTC)
     engine = held.records.engine
     if root:
         file = KeyFile.load(settings.key_file)
-        with _bar() as observe:
-            done: dict[str, Any] = asdict(rotate_root(engine, file, now, settings.keys.kms_key, observe))
+        with held.access.acting(Act.ROTATE, key_id=file.key_id) as found, _bar() as observe:
+            done = asdict(rotate_root(engine, file, now, settings.keys.kms_key, observe))
+            found |= {"retired_ids": done["retired"], "new_key_id": done["key_id"], "subjects": done["subjects"]}
     else:
-        subjects = subject or [held.root.subject_id(caller_number(caller or ""))]
-        done = {"subjects": [asdict(rotate_subject(engine, held.root, each, now)) for each in subjects]}
+        done = {"subjects": []}
+        for each in subject or [held.root.subject_id(caller_number(caller or ""))]:
+            with held.access.acting(Act.ROTATE, subject_id=each) as found:
+                rotation = asdict(rotate_subject(engine, held.root, each, now))
+                found |= {"retired_id": rotation["retired"], "new_key_id": rotation["key_id"]}
+            done["subjects"].append(rotation)
     print_result(done, _rotation_lines, as_json=as_json)
 
 
@@ -90,15 +98,8 @@ def export_signing_public_command(
     from pipeline.signing import SigningKey
 
     public = SigningKey.load_or_create(settings.signing_key_file).public
-    _write(to, public.pem())
+    write_file(to, public.pem())
     print_result({"key_id": public.key_id, "file": str(to)}, lambda v: [v["file"]], as_json=as_json)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as exc:
-        raise StoreUnavailable(f"the file {path.name} cannot be written: {exc.strerror}") from exc
 
 
 def _stamp(when: datetime) -> str:

@@ -40,14 +40,17 @@ def run_command(
     from pipeline.expire import expire, survey
     from pipeline.release import carry_out_freed
     from pipeline.retain import load_policy
+    from pipeline.roles import Act
 
     held, policy = custody(settings), load_policy(settings.policy_file("retention.toml"))
     if dry_run:
         found = survey(held.records, policy, now)
         print_result({"dry_run": True, **_value(found, now)}, _lines, as_json=as_json)
         return
-    freed = carry_out_freed(held, policy, now)
-    done = expire(held.archive, held.records, policy, now)
+    with held.access.acting(Act.RETENTION) as ids:
+        freed = carry_out_freed(held, policy, now)
+        done = expire(held.archive, held.records, policy, now)
+        ids.update(Counter(each.fate.value for each in done.artifacts), **freed)
     print_result({"dry_run": False, "freed": freed, **_value(done, now)}, _lines, as_json=as_json)
 
 

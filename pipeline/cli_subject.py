@@ -77,7 +77,7 @@ def desk(data_dir: Path | None, config: Path | None, by: str | None) -> Desk:
 
     policy = load_policy(settings.policy_file("rights.toml"))
     retention = retain.load_policy(settings.policy_file("retention.toml"))
-    return Desk(custody(settings), policy, retention, operator(by), datetime.now(UTC))
+    return Desk(custody(settings, actor_id=operator(by)), policy, retention, operator(by), datetime.now(UTC))
 
 
 def verified(at: Desk, right: Right, asked: Asked) -> Request:
@@ -88,8 +88,10 @@ def verified(at: Desk, right: Right, asked: Asked) -> Request:
         UsageError: the caller is not the one of the request, or something of it makes no sense.
     """
     from pipeline.rights import register
+    from pipeline.roles import Act
 
     engine = at.held.records.engine
+    at.held.access.require(Act.RIGHTS)
     subject_id = at.held.root.subject_id(caller_number(asked.caller))
     if asked.request_id:
         request = register.request(engine, asked.request_id)
@@ -114,9 +116,11 @@ def granted(at: Desk, request: Request) -> dict[str, Any]:
     """The request, closed as granted, as ``--json`` prints it."""
     from pipeline.rights.access import request_value
     from pipeline.rights.register import Outcome, close
+    from pipeline.roles import Act
 
     engine = at.held.records.engine
-    return request_value(close(engine, request.request_id, Outcome.GRANTED, by_id=at.by_id, now=at.now))
+    with at.held.access.acting(Act.RIGHTS, request_id=request.request_id, right=request.right.value):
+        return request_value(close(engine, request.request_id, Outcome.GRANTED, by_id=at.by_id, now=at.now))
 
 
 @app.command("access")

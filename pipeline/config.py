@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import UsageError
+from pipeline.roles import Role
 from pipeline.types import Channel
 
 if TYPE_CHECKING:
@@ -87,6 +88,13 @@ class RetentionSettings(_Part):
     purpose: str
 
 
+class AccessSettings(_Part):
+    """Who may do what on this host."""
+
+    roles: tuple[Role, ...]
+    actor: Annotated[str, Field(max_length=128)]
+
+
 class StoreSettings(_Part):
     """Where sealed objects are; all but ``kind`` and ``folder`` is about the bucket."""
 
@@ -144,6 +152,7 @@ class Settings(BaseSettings):
     verify: VerifySettings
     policies: PolicySettings
     keys: KeySettings
+    access: AccessSettings
     store: StoreSettings
     database: DatabaseSettings
     retention: RetentionSettings
@@ -189,6 +198,11 @@ class Settings(BaseSettings):
     def keyside_url(self) -> str:
         """SQLAlchemy URL of the key side: shares of the subject keys, ledger of erasures."""
         return self.keys.shares or f"sqlite:///{self.key_file.with_name('keyside.db')}"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """The newest entry of the audit trail, beside the key that signs it."""
+        return self.key_file.with_name("audit.json")
 
     @property
     def store_folder(self) -> Path:

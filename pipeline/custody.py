@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.access import Access
     from pipeline.archive import Archive
     from pipeline.db import Records
     from pipeline.keys import RootKey
@@ -23,6 +24,7 @@ class Custody:
         root: the root key; its subject keys open only with their shares.
         shares: of the subject keys, in the key side.
         ledger: of the erasures, in the key side.
+        access: who acts, in which role, and where that is recorded.
     """
 
     archive: Archive
@@ -30,3 +32,4 @@ class Custody:
     root: RootKey
     shares: Shares
     ledger: Ledger
+    access: Access

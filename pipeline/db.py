@@ -368,8 +368,6 @@ def _add_key(connection: Connection, root: RootKey, subject_id: str, now: dateti
 
 
 def _live_key_id(connection: Connection, subject_id: str) -> str:
-    """The key's id, which stays the subject's until the transaction ends."""
-    connection.execute(sa.select(schema.subjects.c.key_id).filter_by(subject_id=subject_id).with_for_update(read=True))
     key = _live_key(connection, subject_id)
     if key is None:
         raise Refused("the caller was erased while the call was processed")

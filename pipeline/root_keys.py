@@ -1,8 +1,8 @@
 """Which keys are in force and which were: takes a connection, answers and records. Ids and times only.
 
 The database knows the root key under which subject keys may be made, so that a process that still holds the one before
-cannot make a key that nobody will open once the rotation has ended. Keys that were replaced keep their ids here:
-an object or a backup that names an old key can be told from one that names a foreign key.
+cannot make a key that nobody will open once the rotation has ended; writers take turns (``connect.writing``). Keys that
+were replaced keep their ids here: what names an old key can be told from what names a foreign one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from pipeline import schema
 from pipeline.errors import Temporary
@@ -40,8 +39,10 @@ def require_current(connection: Connection, root: RootKey, now: datetime) -> Non
     Raises:
         Temporary: a rotation put another root key in force, which this process's key file does not have.
     """
-    current = _current(connection) or _declare_first(connection, root.key_id, now)
-    if not root.opens(current):
+    current = _current(connection)
+    if current is None:
+        _declare(connection, root.key_id, now)
+    elif not root.opens(current):
         raise Temporary(f"the root key was rotated to {current}: bring its key file here")
 
 
@@ -79,20 +80,11 @@ def forget(connection: Connection, subject_id: str) -> None:
 
 
 def _current(connection: Connection) -> str | None:
-    """The root key in force; where the database can, its row is kept as it is until the transaction ends."""
+    """The root key in force."""
     table = schema.root_keys
-    query = sa.select(table.c.key_id).where(table.c.current).with_for_update(read=True)
+    query = sa.select(table.c.key_id).where(table.c.current)
     found: str | None = connection.execute(query).scalar_one_or_none()
     return found
-
-
-def _declare_first(connection: Connection, key_id: str, now: datetime) -> str:
-    try:
-        with connection.begin_nested():
-            _declare(connection, key_id, now)
-    except IntegrityError:  # another process was first
-        return _current(connection) or key_id
-    return key_id
 
 
 def _declare(connection: Connection, key_id: str, now: datetime) -> None:

@@ -111,7 +111,7 @@ def rotate_subject(engine: Engine, root: RootKey, subject_id: str, now: datetime
     """
     table = schema.artifacts
     with writing(engine) as connection:
-        old = _locked_key(connection, subject_id)
+        old = _live_key(connection, subject_id)
         fresh = new_subject_key(root, subject_id)
         before, after = open_subject_key(root, old), open_subject_key(root, fresh)
         rows = connection.execute(sa.select(table).filter_by(subject_key_id=old.key_id)).mappings().all()
@@ -174,8 +174,8 @@ def _rewrapped(root: KeyFile, row: RowMapping) -> dict[str, Any]:
     return {"row_key_id": row["key_id"], "row_root_key_id": row["root_key_id"], "fresh": fresh}
 
 
-def _locked_key(connection: Connection, subject_id: str) -> SubjectKey:
-    query = sa.select(schema.subjects).filter_by(subject_id=subject_id).with_for_update()
+def _live_key(connection: Connection, subject_id: str) -> SubjectKey:
+    query = sa.select(schema.subjects).filter_by(subject_id=subject_id)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise NotFound(f"there is no subject {subject_id}")

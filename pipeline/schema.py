@@ -32,7 +32,7 @@ from pipeline.errors import VerificationFailed
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0007"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0008"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -235,4 +235,19 @@ backups = Table(
     Column("place", String(1024), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+)
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("actor_id", String(128), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("action", String(64), nullable=False, index=True),
+    Column("outcome", String(16), nullable=False),
+    Column("detail", ContentFreeJson, nullable=False),
+    Column("previous_sha256", String(64), nullable=False, unique=True),  # a fork of the chain is refused
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("key_id", String(64), nullable=False),
+    Column("signature", LargeBinary, nullable=False),
 )

@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from pipeline.access import Access
 from pipeline.archive import Archive
+from pipeline.audit import Trail
 from pipeline.custody import Custody
 from pipeline.db import CallRecord, Records
 from pipeline.keyfile import KeyFile
 from pipeline.ledger import Ledger
+from pipeline.roles import Role
 from pipeline.shares import Shares, SplitRoot
+from pipeline.signing import SigningKey
 from pipeline.store.local import LocalStore
 from pipeline.types import Artifact, ArtifactKind, Status
 
@@ -81,12 +85,17 @@ def held_in(folder: Path) -> Held:
     """Opens, or makes, what is in the folder."""
     root = KeyFile.load_or_create(folder / "keys" / "root.json")
     shares = Shares.open(f"sqlite:///{folder}/keys/keyside.db")
+    records = Records.open(f"sqlite:///{folder}/records/callseal.db")
+    trail = Trail(
+        records.engine, SigningKey.load_or_create(folder / "keys" / "signing.pem"), folder / "keys/audit.json"
+    )
     return Held(
         archive=Archive(LocalStore(folder / "store")),
-        records=Records.open(f"sqlite:///{folder}/records/callseal.db"),
+        records=records,
         root=SplitRoot(root, shares),
         shares=shares,
         ledger=Ledger(shares.engine, root),
+        access=Access("officer-1", Role.PRIVACY_OFFICER, trail),
         folder=folder,
     )
 

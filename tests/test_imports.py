@@ -80,6 +80,19 @@ def test_the_product_stands_alone(module: str) -> None:
     assert not {n for n in _imports(SOURCES[module]) if n.split(".")[0] not in ("pipeline", "models")}
 
 
+def _calls(name: str) -> set[str]:
+    """Modules of the product that call something by that name."""
+    calls = (
+        (module, node) for module, tree in SOURCES.items() for node in ast.walk(tree) if isinstance(node, ast.Call)
+    )
+    return {module for module, node in calls if isinstance(node.func, ast.Name) and node.func.id == name}
+
+
+def test_no_archive_opens_without_a_role() -> None:
+    """Archives are made where roles are given, but for the copies in memory that an erasure proves itself on."""
+    assert _calls("Archive") <= {"pipeline.build", "pipeline.erase_proof"}
+
+
 def _loaded_by(statement: str) -> set[str]:
     """Top-level names of all modules that a fresh interpreter has after a statement."""
     program = (
