@@ -32,6 +32,7 @@ from pipeline.cli_jobs import app as jobs_app
 from pipeline.cli_jobs import worker_command
 from pipeline.cli_keys import app as keys_app
 from pipeline.cli_models import app as models_app
+from pipeline.cli_reprocess import reprocess_command
 from pipeline.cli_retention import app as retention_app
 from pipeline.cli_store import app as store_app
 from pipeline.cli_subject import app as subject_app
@@ -62,6 +63,7 @@ app.add_typer(jobs_app, name="jobs")
 app.command("worker")(worker_command)
 app.add_typer(store_app, name="store")
 app.add_typer(audit_app, name="audit")
+app.command("reprocess")(reprocess_command)
 
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 

@@ -1,0 +1,165 @@
+"""Reprocessing an archive: every call through the rooms, with a report of what became of them.
+
+A call that was processed under the same models and policies is left as it is, so a run that was stopped goes on
+when it is started again; one that was processed under others gets a new result, which takes the place of the old one
+only once it is verified. Calls that were erased are refused, calls that are held keep their result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pipeline.errors import CallsealError, Temporary
+from pipeline.run import process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from pipeline.db import CallRecord
+    from pipeline.run import Rooms
+    from pipeline.sources import Entry
+
+WAITS_S: Final = (1.0, 5.0, 30.0)  # before a call is tried again whose failure may pass
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the calls of an archive.
+
+    Args:
+        statuses: how many calls ended in each status; ``repeated`` were done before and left as they are.
+        failures: how many calls failed by each kind of error.
+        failed: for each of the first calls that failed, its number in the source, the error's kind and message.
+        audio_s: length of what was processed now, without what was done before.
+        busy_s: how long that took.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    audio_s: float = 0.0
+    busy_s: float = 0.0
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """As the command prints it."""
+        return {
+            "calls": dict(self.statuses),
+            "failures": dict(self.failures),
+            "failed": self.failed,
+            "audio_hours": round(self.audio_s / 3600, 4),
+            "times_real_time": round(self.audio_s / self.busy_s, 2) if self.busy_s else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What an archive will take.
+
+    Args:
+        calls: how many there are.
+        size_bytes: of their recordings.
+        audio_s: their length, as far as the files state it.
+        times_real_time: measured on the calls of this installation; None if there are none.
+    """
+
+    calls: int
+    size_bytes: int
+    audio_s: float
+    times_real_time: float | None
+
+    @property
+    def busy_s(self) -> float | None:
+        """How long one worker will take."""
+        return self.audio_s / self.times_real_time if self.times_real_time else None
+
+
+def estimate(found: Sequence[Entry], measured: Iterable[CallRecord]) -> Estimate:
+    """What processing these calls will take, by the speed of those already done."""
+    files = [file for entry in found for file in entry.files if file.is_file()]
+    audio_s = sum(max((_stated_s(file) for file in entry.files), default=0.0) for entry in found)
+    return Estimate(len(found), sum(file.stat().st_size for file in files), audio_s, _speed(measured))
+
+
+def reprocess(
+    found: Iterable[Entry],
+    rooms: Rooms,
+    clock: Callable[[], datetime],
+    *,
+    observe: Callable[[Entry], None] = lambda _: None,
+    pause_s: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Report:
+    """Carry every call through.
+
+    Args:
+        found: the calls.
+        rooms: models, policies, keys, store and records.
+        clock: gives the time.
+        observe: told of each call when it is done.
+        pause_s: to wait after each call that was processed, for the sake of others.
+        sleep: waits.
+
+    Raises:
+        Temporary: store or database stayed away; start again later, what is done is done.
+    """
+    report = Report()
+    for entry in found:
+        begun = time.perf_counter()
+        try:
+            outcome = _patiently(entry, rooms, clock, sleep)
+        except Temporary:
+            raise
+        except CallsealError as exc:
+            _failed(report, entry, type(exc).__name__, str(exc))
+        except Exception as exc:  # noqa: BLE001 -- its message may quote the call, and the others go on
+            _failed(report, entry, "CallsealError", f"internal error: {type(exc).__name__}")
+        else:
+            report.statuses["repeated" if outcome.repeated else outcome.status.value] += 1
+            if not outcome.repeated:
+                report.audio_s += outcome.summary["duration_s"]
+                report.busy_s += time.perf_counter() - begun
+                sleep(pause_s)
+        observe(entry)
+    return report
+
+
+def _patiently(entry: Entry, rooms: Rooms, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> Any:
+    for wait_s in WAITS_S:
+        try:
+            return process(entry.delivery(), rooms, clock())
+        except Temporary:
+            sleep(wait_s)
+    return process(entry.delivery(), rooms, clock())
+
+
+def _failed(report: Report, entry: Entry, kind: str, message: str) -> None:
+    report.failures[kind] += 1
+    if len(report.failed) < 1000:
+        report.failed.append({"number": entry.number, "kind": kind, "message": message})
+
+
+def _stated_s(file: Path) -> float:
+    """The length that a file's header states; 0 where it states none."""
+    import av
+
+    try:
+        with av.open(str(file), metadata_errors="ignore") as container:
+            return container.duration / av.time_base if container.duration else 0.0
+    except (av.FFmpegError, OSError, ValueError):
+        return 0.0
+
+
+def _speed(measured: Iterable[CallRecord]) -> float | None:
+    audio_s = busy_s = 0.0
+    for record in measured:
+        timings: Mapping[str, float] = record.summary.get("timings_s", {})
+        if record.duration_s and timings:
+            audio_s += record.duration_s
+            busy_s += sum(timings.values())
+    return audio_s / busy_s if busy_s else None

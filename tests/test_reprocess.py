@@ -1,0 +1,188 @@
+"""An archive through the rooms: what is found in it, what becomes of it, and that a stopped run goes on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.build import custody
+from pipeline.config import load_settings
+from pipeline.errors import BadMetadata, StoreUnavailable, Temporary, UsageError
+from pipeline.reprocess import WAITS_S, estimate, reprocess
+from pipeline.sources import entries
+from pipeline.types import Channel
+from tests import scripted
+from tests.factories import pcm16, sound_file
+from tests.product import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipeline.run import Rooms
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+NAME = "zebulon_quackenbush"
+
+
+@pytest.fixture(name="rooms")
+def _rooms(tmp_path: Path) -> Iterator[Rooms]:
+    rooms = scripted.rooms(load_settings(tmp_path / "data"))
+    yield rooms
+    rooms.records.close()
+
+
+@pytest.fixture(name="archive")
+def _archive(tmp_path: Path) -> Path:
+    """A call with a sidecar, one of two legs, one that is no recording, and a file that is something else."""
+    folder = tmp_path / "archive"
+    (folder / "2026").mkdir(parents=True)
+    (folder / "2026" / f"{NAME}.wav").write_bytes(scripted.recording())
+    (folder / "2026" / f"{NAME}.json").write_bytes(scripted.metadata(call_id="CA-sidecar"))
+    for leg, voice in zip(("agent", "customer"), scripted.samples(scripted.script()), strict=True):
+        (folder / f"b_{leg}.wav").write_bytes(sound_file(pcm16(voice[None]), scripted.RATE_HZ))
+    (folder / "b.json").write_bytes(scripted.metadata(call_id="CA-legs"))
+    (folder / "c.mp3").write_bytes(b"no recording")
+    (folder / "notes.txt").write_text("no call")
+    return folder
+
+
+def clock() -> datetime:
+    """A clock that stands."""
+    return NOW
+
+
+def test_a_folder_is_read_with_sidecars_and_legs(archive: Path) -> None:
+    """Every recording is one call, two legs are one, a sidecar belongs to its call, and other files are left alone."""
+    found = entries(archive)
+    assert [entry.number for entry in found] == [1, 2, 3]
+    legs = next(entry for entry in found if entry.legs)
+    assert legs.legs == (Channel.AGENT, Channel.CUSTOMER)
+    assert [file.name for file in legs.files] == ["b_agent.wav", "b_customer.wav"]
+    assert {entry.delivery().metadata.call_id for entry in found} == {"CA-sidecar", "CA-legs", None}
+
+
+def test_names_of_files_are_not_shown(archive: Path) -> None:
+    """A file may be named by a person, so neither an entry nor its delivery shows the name."""
+    assert NAME not in "".join(repr(entry) + repr(entry.delivery()) for entry in entries(archive))
+
+
+def test_an_archive_is_processed_and_reported(rooms: Rooms, archive: Path) -> None:
+    """Good calls are stored, a bad one is counted by its number and reason, and each is told to the observer."""
+    seen: list[int] = []
+    report = reprocess(entries(archive), rooms, clock, observe=lambda entry: seen.append(entry.number))
+    assert report.summary["calls"] == {"stored": 2}
+    assert report.failures == {"BadAudio": 1}
+    assert [each["kind"] for each in report.failed] == ["BadAudio"]
+    assert sorted(seen) == [1, 2, 3]
+    assert report.audio_s == pytest.approx(2 * scripted.DURATION_S, abs=0.1)
+
+
+def test_a_second_run_does_nothing_again(rooms: Rooms, archive: Path) -> None:
+    """What is done stays as it is: a run that was stopped can be started again."""
+    first = entries(archive)
+    reprocess(first[:2], rooms, clock)
+    before = rooms.records.object_keys()
+    report = reprocess(first, rooms, clock)
+    assert report.statuses["repeated"] >= 1
+    assert before <= rooms.records.object_keys()
+    again = reprocess(first, rooms, clock)
+    assert again.statuses == {"repeated": 2}
+    assert again.audio_s == 0
+
+
+def test_a_store_that_is_away_for_a_moment_costs_no_call(rooms: Rooms, archive: Path) -> None:
+    """A failure that may pass is tried again after a while; one that lasts ends the run, to be started again later."""
+    waited: list[float] = []
+    failures = iter([True, True, False])
+
+    def sometimes() -> Any:
+        if next(failures, False):
+            raise StoreUnavailable("away")
+        return scripted.models()["transcriber"]()
+
+    (found,) = [entry for entry in entries(archive) if entry.legs]
+    report = reprocess([found], replace(rooms, transcriber=sometimes), clock, sleep=waited.append)
+    assert report.statuses == {"stored": 1}
+    assert waited[:2] == list(WAITS_S[:2])
+
+    def away() -> Any:
+        raise StoreUnavailable("away")
+
+    with pytest.raises(Temporary):
+        reprocess(entries(archive), replace(rooms, transcriber=away, fingerprint="0" * 64), clock, sleep=waited.append)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_manifest_names_recordings_and_what_is_known_of_them(archive: Path, suffix: str) -> None:
+    """Rows are calls; recordings are found beside the manifest, and metadata stands in the same row."""
+    rows = [
+        {
+            "audio": f"2026/{NAME}.wav",
+            "call_id": "CA-1",
+            "jurisdictions": ["US-CA", "US-NV"],
+            "consent": {"recording_notice": "ivr"},
+        },
+        {"agent": "b_agent.wav", "customer": "b_customer.wav", "call_id": "CA-2"},
+    ]
+    manifest = archive / f"calls.{suffix}"
+    if suffix == "jsonl":
+        manifest.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        manifest.write_text(
+            "audio,agent,customer,call_id,jurisdictions,consent.recording_notice\n"
+            f"2026/{NAME}.wav,,,CA-1,US-CA US-NV,ivr\n,b_agent.wav,b_customer.wav,CA-2,,\n"
+        )
+    one, two = (entry.delivery() for entry in entries(manifest))
+    assert (one.metadata.call_id, one.metadata.jurisdictions) == ("CA-1", ("US-CA", "US-NV"))
+    assert one.metadata.consent.recording_notice == "ivr"
+    assert (two.metadata.call_id, two.legs) == ("CA-2", (Channel.AGENT, Channel.CUSTOMER))
+    assert all(file.is_file() for file in (*one.files, *two.files))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("calls.txt", "x", UsageError),
+        ("calls.csv", "call_id\nCA-1\n", UsageError),
+        ("calls.csv", "audio\n", UsageError),
+        ("calls.jsonl", "{", BadMetadata),
+        ("calls.jsonl", "[1]", BadMetadata),
+    ],
+)
+def test_a_useless_manifest_is_refused(tmp_path: Path, name: str, text: str, error: type[Exception]) -> None:
+    """A manifest of another kind, without recordings, or broken, is one clear error."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(error):
+        entries(tmp_path / name)
+
+
+def test_an_estimate_comes_from_calls_processed_here(rooms: Rooms, archive: Path) -> None:
+    """Without any call there is no speed to go by; with one, the time of all is its speed times their length."""
+    found = entries(archive)
+    assert estimate(found, rooms.records.finished_calls(10)).busy_s is None
+    reprocess(found[:2], rooms, clock)
+    expected = estimate(found, rooms.records.finished_calls(10))
+    assert expected.calls == 3
+    assert expected.audio_s == pytest.approx(2 * scripted.DURATION_S, abs=0.2)
+    assert expected.busy_s is not None
+    assert expected.busy_s > 0
+
+
+def test_the_command_reports_as_json(tmp_path: Path, archive: Path) -> None:
+    """``reprocess --json`` prints one object, exits 0 though a call failed, and a dry run changes nothing."""
+    program = (sys.executable, "-m", "tests.scripted")
+    data = tmp_path / "other"
+    dry = run("reprocess", archive, "--dry-run", "--data-dir", data, "--json", program=program)
+    assert (dry.code, dry.json["calls"]) == (0, 3)
+    held = custody(load_settings(data))
+    assert held.records.finished_calls(10) == ()
+    held.records.close()
+    done = run("reprocess", archive, "--data-dir", data, "--json", program=program)
+    assert (done.code, done.json["calls"], done.json["failures"]) == (0, {"stored": 2}, {"BadAudio": 1})
+    assert NAME not in done.out + done.err
