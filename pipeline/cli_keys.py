@@ -83,7 +83,7 @@ def rotate_command(
         done = {"subjects": []}
         for each in subject or [held.root.subject_id(caller_number(caller or ""))]:
             with held.access.acting(Act.ROTATE, subject_id=each) as found:
-                rotation = asdict(rotate_subject(engine, held.root, each, now))
+                rotation = asdict(rotate_subject(engine, held.root, each, now, held.shares))
                 found |= {"retired_id": rotation["retired"], "new_key_id": rotation["key_id"]}
             done["subjects"].append(rotation)
     print_result(done, _rotation_lines, as_json=as_json)

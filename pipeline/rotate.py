@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from pipeline.keyfile import KeyFile
     from pipeline.keys import OpenSubjectKey, RootKey
+    from pipeline.shares import Shares
 
 _PORTION: Final = 500
 
@@ -101,8 +102,18 @@ def rotate_root(
     return RootRotation(retired, root.key_id, done, resumed)
 
 
-def rotate_subject(engine: Engine, root: RootKey, subject_id: str, now: datetime) -> SubjectRotation:
+def rotate_subject(
+    engine: Engine, root: RootKey, subject_id: str, now: datetime, shares: Shares | None = None
+) -> SubjectRotation:
     """Put a new subject key in the place of the one that is, in one transaction.
+
+    Args:
+        engine: the database.
+        root: the root key.
+        subject_id: whose key.
+        now: the time that is recorded.
+        shares: where the shares of the subject's earlier keys are destroyed, so that old copies of the database open
+            nothing with them; done again, it destroys what an earlier run did not come to.
 
     Raises:
         NotFound: there is no such subject.
@@ -122,7 +133,10 @@ def rotate_subject(engine: Engine, root: RootKey, subject_id: str, now: datetime
         values = {"key_id": fresh.key_id, "root_key_id": fresh.root_key_id, "wrapped_key": fresh.wrapped_key}
         connection.execute(schema.subjects.update().filter_by(subject_id=subject_id).values(values))
         root_keys.retire(connection, subject_id, old.key_id, now)
+        retired = root_keys.retired_ids(connection, subject_id)
     flush_history(engine)
+    if shares is not None:
+        shares.destroy(retired)
     return SubjectRotation(subject_id, old.key_id, fresh.key_id, len(rows))
 
 

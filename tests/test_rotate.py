@@ -194,6 +194,20 @@ def test_a_subject_rotation_changes_one_subject(used: Used) -> None:
     assert used.records.subject_key_ids(subject_id) == ()
 
 
+def test_an_old_copy_of_the_database_opens_nothing_with_the_old_key(used: Used) -> None:
+    """The share of a replaced key is destroyed; that of the new one, and everybody else's, is not."""
+    held = custody(used.settings)
+    subject_id = used.subject_id("+12025550199")
+    before = held.records.subject_for(subject_id, held.root, NOW)
+    row = held.records.subject_key(subject_id)
+    assert row is not None
+    done = rotate_subject(held.records.engine, held.root, subject_id, NOW, held.shares)
+    assert (held.shares.share_of(before.key_id), done.retired) == (None, before.key_id)
+    assert held.records.subject_for(subject_id, held.root, NOW).key_id == done.key_id
+    with pytest.raises(CannotOpen, match="share"):
+        open_subject_key(held.root, row)
+
+
 def test_a_call_in_flight_is_tried_again_after_a_subject_rotation(used: Used) -> None:
     """What was sealed under the old key is not taken in, and the reason is temporary; an erased caller's is final."""
     subject_id = used.subject_id(NUMBERS[0])
