@@ -55,10 +55,10 @@ OPENS: Final[Mapping[Role, frozenset[ArtifactKind]]] = {
     Role.ADMIN: frozenset(),
 }
 SEALS: Final[Mapping[Role, frozenset[ArtifactKind]]] = {
-    Role.INGEST: frozenset({ArtifactKind.INTAKE}),
+    Role.INGEST: frozenset({ArtifactKind.INTAKE, ArtifactKind.CALL_METADATA}),
     Role.WORKER: _ALL,
     Role.REVIEWER: frozenset(),
-    Role.PRIVACY_OFFICER: _ALL - {ArtifactKind.INTAKE},
+    Role.PRIVACY_OFFICER: _ALL - {ArtifactKind.INTAKE, ArtifactKind.CALL_METADATA},
     Role.ADMIN: frozenset(),
 }
 DOES: Final[Mapping[Role, frozenset[Act]]] = {

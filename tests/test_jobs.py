@@ -17,6 +17,7 @@ from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import NotFound, StoreUnavailable
 from pipeline.metadata import parse_metadata
+from pipeline.roles import Role
 from pipeline.types import Status
 from tests import scripted
 from tests.product import needles, objects, sightings
@@ -72,7 +73,7 @@ class Line:
 @pytest.fixture(name="line")
 def _line(tmp_path: Path) -> Iterator[Line]:
     settings = load_settings(tmp_path / "data")
-    line = Line(settings, custody(settings), scripted.rooms(settings))
+    line = Line(settings, custody(settings, Role.INGEST), scripted.rooms(settings))
     yield line
     line.held.records.close()
     line.rooms.records.close()
