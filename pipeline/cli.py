@@ -23,7 +23,7 @@ from typer.exceptions import TyperException
 from pipeline.cli_audit import app as audit_app
 from pipeline.cli_backup import backup_command, restore_command
 from pipeline.cli_certificate import app as certificate_app
-from pipeline.cli_common import AsJson, ConfigFile, DataDir, stages
+from pipeline.cli_common import AsJson, ConfigFile, DataDir, purpose_named, stages
 from pipeline.cli_common import print_result as _print
 from pipeline.cli_common import settings_of as _settings
 from pipeline.cli_delete import delete_command
@@ -115,13 +115,15 @@ def process_command(
 def show_command(
     call_id: CallId, *, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
-    """Show a call's record: consent, retention, artifacts, redactions, history."""
+    """Show a call's record: consent and who was told what, retention, artifacts, redactions, history."""
     settings = _settings(data_dir, config)
     from pipeline.build import custody
-    from pipeline.export import describe_call
+    from pipeline.export import describe_call, with_words
     from pipeline.roles import Role
 
-    _print(describe_call(call_id, custody(settings, Role.REVIEWER).records), call_lines, as_json=as_json)
+    held = custody(settings, Role.REVIEWER)
+    described = describe_call(call_id, held.records)
+    _print(with_words(described, held.archive, held.records, held.root), call_lines, as_json=as_json)
 
 
 @app.command("export")
@@ -130,6 +132,7 @@ def export_command(
     *,
     to: Annotated[Path, typer.Option(help="Folder to write to.")],
     reveal: Annotated[bool, typer.Option("--reveal", help="originals.json as well; the history will say so.")] = False,
+    purpose: Annotated[str | None, typer.Option(help="What for; refused unless the caller consented to it.")] = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -137,10 +140,12 @@ def export_command(
     """Write the redacted recording, transcript, consent record and manifest of a stored call."""
     settings = _settings(data_dir, config)
     from pipeline.build import custody
-    from pipeline.export import export_call, reveal_originals
+    from pipeline.export import export_call, require_purpose, reveal_originals
     from pipeline.roles import Act, Role
 
     held = custody(settings, Role.PRIVACY_OFFICER if reveal else Role.REVIEWER)
+    if purpose is not None:
+        require_purpose(call_id, purpose_named(purpose), held.records)
     call = (call_id, to, held.archive, held.records, held.root, datetime.now(UTC))
     with held.access.acting(Act.EXPORT, call_id=call_id, originals=reveal) as found:
         files = [*([reveal_originals(*call)] if reveal else []), *export_call(*call)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pipeline.config import Settings
+    from pipeline.types import Purpose
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Database, objects and key; CALLSEAL_DATA_DIR.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file; CALLSEAL_CONFIG.")]
@@ -49,6 +50,16 @@ def caller_number(spelled: str) -> str:
     if number is None:
         raise UsageError("a withheld number names nobody")
     return number
+
+
+def purpose_named(name: str) -> Purpose:
+    """A purpose by its name. Raises UsageError."""
+    from pipeline.types import Purpose
+
+    try:
+        return Purpose(name)
+    except ValueError:
+        raise UsageError(f"a purpose is one of {', '.join(Purpose)}") from None
 
 
 def moment(text: str) -> datetime:

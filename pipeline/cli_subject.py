@@ -22,9 +22,10 @@ from pipeline.cli_common import (
     moment,
     operator,
     print_result,
+    purpose_named,
     settings_of,
 )
-from pipeline.cli_subject_text import access_lines, request_lines, requests_lines
+from pipeline.cli_subject_text import access_lines, request_lines, requests_lines, withdrawal_lines
 from pipeline.errors import Refused, UsageError
 
 if TYPE_CHECKING:
@@ -196,6 +197,49 @@ def object_command(
         engine = at.held.records.engine
         hold_id = restrict(engine, at.policy, found, by_id=at.by_id, reason=reason, now=at.now).hold_id
     print_result({"request": request_value(found), "restriction": hold_id}, request_lines, as_json=as_json)
+
+
+@app.command("withdraw")
+def withdraw_command(
+    *,
+    caller: Caller,
+    purpose: Annotated[list[str] | None, typer.Option(help="For this purpose only; may be repeated.")] = None,
+    channel: Annotated[str, typer.Option(help="How the request came in: phone, mail, web ...")] = "unstated",
+    received: Received = None,
+    by: By = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a caller's consent back: no more processing, and the policy for calls that are stored.
+
+    No proof of identity is asked for: to withdraw is as easy as to consent (GDPR Art. 7(3)).
+    """
+    at = desk(data_dir, config, by)
+    from pipeline.consent import load_consent_policy
+    from pipeline.roles import Act
+    from pipeline.summary import stamp
+    from pipeline.withdraw import apply
+    from pipeline.withdrawals import Order, withdrawals, write_down
+
+    policy = load_consent_policy(settings_of(data_dir, config).policy_file("consent.toml"))
+    order = Order(channel, min(moment(received) if received else at.now, at.now), at.by_id, at.now)
+    subject_id = at.held.root.subject_id(caller_number(caller))
+    made = withdrawals(subject_id, [purpose_named(each) for each in purpose or ()], order, policy.withdrawal.stored)
+    with at.held.access.acting(Act.RIGHTS, right="withdraw") as found:
+        write_down(at.held.records.engine, made)
+        applied = apply(at.held, subject_id, at.now)
+        found["calls"] = len(applied.changed)
+    value = {
+        "withdrawals": [each.withdrawal_id for each in made],
+        "purposes": [each.purpose.value for each in made],
+        "channel": channel,
+        "requested_at": stamp(order.requested_at),
+        "stored": policy.withdrawal.stored,
+        "calls": list(applied.changed),
+        "calls_on_hold": list(applied.held),
+    }
+    print_result(value, withdrawal_lines, as_json=as_json)
 
 
 @app.command("lift")

@@ -18,6 +18,14 @@ def request_lines(value: Mapping[str, Any]) -> Iterator[str]:
         yield f"  then        {work} of {count}"
 
 
+def withdrawal_lines(value: Mapping[str, Any]) -> Iterator[str]:
+    """A withdrawal, and what became of stored calls."""
+    yield f"withdrawn   {', '.join(value['purposes'])}, asked for by {value['channel']} at {value['requested_at']}"
+    yield f"  stored    {len(value['calls'])} calls: {value['stored']}; what was done before stays lawful"
+    if value["calls_on_hold"]:
+        yield f"  on hold   {len(value['calls_on_hold'])} calls, taken up when the hold is released"
+
+
 def requests_lines(value: Mapping[str, Any]) -> Iterator[str]:
     """The register."""
     for each in value["requests"]:

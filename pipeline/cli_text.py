@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli_consent_text import consent_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -17,13 +19,8 @@ def call_lines(call: Mapping[str, Any]) -> Iterator[str]:
         return
     if "consent" not in call:
         return
-    consent = call["consent"]
-    lawful = "lawful" if consent["lawful"] else "not lawful"
-    yield f"duration    {call['duration_s']:.1f} s, channels {', '.join(call['channels'])}"
-    yield f"consent     {consent['verdict']}, {lawful} under {consent['rule']}: {consent['reason']}"
-    for each in consent["evidence"]:
-        where = f" on {each['channel']} at {each['start_s']:.1f}-{each['end_s']:.1f} s" if "start_s" in each else ""
-        yield f"  evidence  {each['kind']} ({each['rule']}){where}"
+    yield f"duration    {call['duration_s']:.1f} s, channels {', '.join(call['channels']) or 'not listened to'}"
+    yield from consent_lines(call)
     for doubt in call.get("doubts", ()):
         yield f"in doubt    {doubt}"
     yield f"redactions  {len(call['redactions'])}"

@@ -27,6 +27,7 @@ from pipeline.errors import NotFound, Refused, Temporary
 from pipeline.holds import held_in, refuse_restricted
 from pipeline.keys import OpenSubjectKey, SubjectKey, new_subject_key, open_subject_key
 from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
+from pipeline.withdrawals import refuse_withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -213,7 +214,7 @@ class Records:
         Raises:
             Refused: the caller was erased meanwhile, has another key by now or restricts the use of their calls, or
                 what the call has is held; destroy the new objects.
-            Temporary: the caller is being erased; likewise.
+            Temporary: the caller is being erased, or withdrew consent meanwhile; likewise.
             VerificationFailed: the summary holds something that looks like content.
         """
         if call.status is None:
@@ -224,6 +225,7 @@ class Records:
                 raise Refused("the call is not held: its caller was erased while it was processed")
             old = held_artifacts(connection, schema.artifacts.c.call_id == call.call_id)
             _refuse_to_replace_held(connection, before)
+            refuse_withdrawn(connection, call)
             connection.execute(schema.artifacts.delete().filter_by(call_id=call.call_id))
             connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
             _insert_artifacts(connection, call, artifacts)

@@ -28,6 +28,7 @@ class Work(StrEnum):
 
     ERASURE = "erasure"  # a subject_id
     EXPIRY = "expiry"  # an object_key
+    WITHDRAWAL = "withdrawal"  # a subject_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from pipeline.connect import reading
 from pipeline.errors import NotFound, Refused, StoreUnavailable
 from pipeline.holds import refuse_restricted
 from pipeline.keys import open_subject_key
-from pipeline.types import ArtifactKind, Status
+from pipeline.types import ArtifactKind, Purpose, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from pipeline.archive import Archive
@@ -37,7 +37,8 @@ def export_call(
 
     Raises:
         NotFound: no such call.
-        Refused: the call was not kept, so there is nothing that may leave, or its caller restricts its use.
+        Refused: the call was not kept, so there is nothing that may leave, or its caller restricts its use or withdrew
+            consent to it.
         CannotOpen: an artifact does not open.
         StoreUnavailable: the store failed, or the folder cannot be written.
     """
@@ -96,9 +97,47 @@ def _stored(call_id: str, records: Records) -> CallRecord:
         raise NotFound(f"there is no call {call_id}")
     if call.status is not Status.STORED:
         raise Refused(f"call {call_id} is {call.status.value}: nothing of it may leave")
+    if "withdrawn_at" in call.summary.get("consent", {}):
+        raise Refused(f"call {call_id}: its caller withdrew consent, nothing of it may leave")
     with reading(records.engine) as connection:
         refuse_restricted(connection, call.subject_id)
     return call
+
+
+def require_purpose(call_id: str, purpose: Purpose, records: Records) -> None:
+    """Nothing, for a call that may be used for a purpose.
+
+    Raises:
+        NotFound: no such call.
+        Refused: its caller has not consented to the purpose, or withdrew from it.
+    """
+    call = records.call(call_id)
+    if call is None or call.status is None:
+        raise NotFound(f"there is no call {call_id}")
+    decision = call.summary.get("consent", {}).get("purposes", {}).get(purpose.value)
+    if decision is None or not decision["lawful"]:
+        why = decision["reason"] if decision else "nothing was decided about it"
+        raise Refused(f"call {call_id} may not be used for {purpose.value}: {why}")
+
+
+def with_words(description: Mapping[str, Any], archive: Archive, records: Records, root: RootKey) -> dict[str, Any]:
+    """The description of a call with the words of its consent evidence, where the sealed record still has them.
+
+    Raises:
+        CannotOpen: the consent record does not open.
+        StoreUnavailable: the store failed.
+    """
+    call_id, consent = description["call_id"], description.get("consent")
+    call = records.call(call_id)
+    sealed = [e.sealed for e in records.artifacts(call_id) if e.sealed.kind is ArtifactKind.CONSENT_RECORD]
+    if call is None or not consent or not sealed or records.subject_key(call.subject_id) is None:
+        return dict(description)
+    document = json.loads(archive.read(sealed[-1], call_id, _key(call, records, root)))
+    said = [each.get("said") for each in document["evidence"]]
+    told = [
+        dict(each) | ({"said": words} if words else {}) for each, words in zip(consent["evidence"], said, strict=True)
+    ]
+    return {**description, "consent": {**consent, "evidence": told}}
 
 
 def _key(call: CallRecord, records: Records, root: RootKey) -> OpenSubjectKey:

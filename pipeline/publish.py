@@ -99,7 +99,7 @@ def publish(
         Refused: the caller was erased meanwhile; likewise.
         StoreUnavailable: likewise.
     """
-    verdict = _verdict(draft, rooms, now)
+    verdict = _verdict(_status(draft, rooms), draft.record, draft.context, rooms, now)
     status = verdict.status
     sealed: list[SealedObject] = []
     try:
@@ -122,6 +122,38 @@ def publish(
     for old in replaced:
         rooms.archive.destroy(old)
     return status, result
+
+
+def forgo(
+    record: CallRecord,
+    decision: ConsentDecision,
+    context: Context,
+    subject: OpenSubjectKey,
+    rooms: Rooms,
+    now: datetime,
+) -> tuple[Status, Mapping[str, Any]]:
+    """Record that a call was not listened to, for its caller had withdrawn consent; only the decision is kept.
+
+    Raises:
+        Refused: the caller was erased meanwhile, or what is held of the call must stay as it is.
+        StoreUnavailable: nothing was kept.
+    """
+    verdict = _verdict(Status.DISCARDED, record, context, rooms, now)
+    raw = json.dumps(summary.consent_record(record.call_id, decision, ()), ensure_ascii=False).encode()
+    kind = ArtifactKind.CONSENT_RECORD
+    sealed = rooms.archive.put(record.call_id, kind, subject, raw, label=verdict.label(kind))
+    try:
+        artifact = verdict.artifact(sealed)
+        rooms.archive.lock(artifact)
+        result = summary.unheard(record.call_id, decision, [artifact])
+        finished = replace(record, status=Status.DISCARDED, summary=result)
+        replaced = rooms.records.finish_call(finished, [artifact], now)
+    except BaseException:
+        rooms.archive.destroy(sealed)
+        raise
+    for old in replaced:
+        rooms.archive.destroy(old)
+    return Status.DISCARDED, result
 
 
 def _status(draft: Draft, rooms: Rooms) -> Status:
@@ -199,10 +231,8 @@ def _documents(
     return made
 
 
-def _verdict(draft: Draft, rooms: Rooms, now: datetime) -> Verdict:
-    status = _status(draft, rooms)
-    started_at = draft.record.started_at
-    dates = retain.plan(ArtifactKind, rooms.retention, status, draft.context, started_at=started_at, now=now)
+def _verdict(status: Status, record: CallRecord, context: Context, rooms: Rooms, now: datetime) -> Verdict:
+    dates = retain.plan(ArtifactKind, rooms.retention, status, context, started_at=record.started_at, now=now)
     return Verdict(status, dates, now)
 
 

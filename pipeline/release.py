@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pipeline import deferrals, expire
+from pipeline import deferrals, expire, withdraw
 from pipeline.deferrals import Work
 from pipeline.erase import carry_out
 from pipeline.erase_plan import plan_erasure
@@ -35,6 +35,15 @@ def carry_out_freed(custody: Custody, policy: RetentionPolicy, now: datetime) ->
             portion = object_keys[start : start + expire.PORTION]
             expire.expire(custody.archive, custody.records, policy, now, only=portion)
 
-    run = {Work.ERASURE: erase_subjects, Work.EXPIRY: expire_objects}
+    def apply_withdrawals(subject_ids: tuple[str, ...]) -> None:
+        for subject_id in subject_ids:
+            with suppress(Refused):  # restricted, which has its own release
+                withdraw.apply(custody, subject_id, now)
+
+    run = {
+        Work.ERASURE: erase_subjects,
+        Work.EXPIRY: expire_objects,
+        Work.WITHDRAWAL: apply_withdrawals,
+    }
     done = deferrals.carry_out(custody.records.engine, run)
     return {work.value: count for work, count in done.items()}

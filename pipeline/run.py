@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import audio, encode, ingest, summary
+from pipeline import audio, encode, ingest, summary, withdrawals
 from pipeline.arrival import as_waiting, open_waiting
 from pipeline.consent import judge, signals, silenced, without
 from pipeline.db import CallRecord
@@ -23,7 +23,7 @@ from pipeline.keys import anonymous_subject_id
 from pipeline.loudness import Loudness
 from pipeline.pii import detect
 from pipeline.placeholders import mask, standing
-from pipeline.publish import Draft, publish
+from pipeline.publish import Draft, forgo, publish
 from pipeline.redact import plan, shadows
 from pipeline.retain import Context, check_context
 from pipeline.settle import settle
@@ -123,6 +123,9 @@ def process(
         agent_subject_id=rooms.root.subject_id(agent) if agent else None,
     )
     before = rooms.records.start_call(record)
+    unheard = _unheard(record, before, delivery.metadata, subject, rooms, now)
+    if unheard:
+        return unheard
     with watch.stage("intake"):
         intake = ingest.seal_intake(delivery, source, call_id, rooms.archive, subject)
     try:
@@ -152,6 +155,9 @@ def process_waiting(
         return _result(call_id, rooms)
     record = replace(waiting.record, fingerprint=rooms.fingerprint)
     rooms.records.start_call(record)
+    unheard = _unheard(record, None, waiting.delivery.metadata, waiting.subject, rooms, now)
+    if unheard:
+        return unheard
     try:
         draft = _understand(waiting.delivery, waiting.intake, record, rooms, now, watch)
         return Outcome(*publish(draft, waiting.subject, rooms, now, watch))
@@ -166,6 +172,24 @@ def give_up(call_id: str, error: CallsealError, rooms: Rooms, now: datetime) -> 
     if waiting is not None and waiting.status is None:
         originals = [artifact.sealed for artifact in rooms.records.artifacts(call_id)]
         _quarantine(waiting, error, as_waiting(originals, rooms.retention, rooms.context, now), rooms, now)
+
+
+def _unheard(
+    record: CallRecord,
+    before: CallRecord | None,
+    metadata: CallMetadata,
+    subject: OpenSubjectKey,
+    rooms: Rooms,
+    now: datetime,
+) -> Outcome | None:
+    """What becomes of a call that must not be listened to, for its caller withdrew consent; None for any other."""
+    withdrawn = withdrawals.standing(rooms.records.engine, subject.subject_id, metadata)
+    if not withdrawals.closes(withdrawn):
+        return None
+    if before is not None and before.status is not None and not _was_refused(before):
+        return Outcome(before.status, before.summary, repeated=True)  # it stays as the withdrawal left it
+    decision = judge(withdrawals.evidence(withdrawn), metadata, rooms.consent, now)
+    return Outcome(*forgo(record, decision, _context(metadata, rooms), subject, rooms, now))
 
 
 def _result(call_id: str, rooms: Rooms) -> Outcome:
@@ -196,8 +220,9 @@ def _understand(
     with watch.stage("detect"):
         findings = detect(turns, rooms.recognizer(), metadata.known_pii, rooms.redaction, heard.language)
     with watch.stage("consent"):
-        evidence = signals(turns, metadata, rooms.consent, heard.language, metadata.started_at or now, tones)
-        decision = judge(evidence, metadata, rooms.consent, now)
+        known = withdrawals.evidence(withdrawals.standing(rooms.records.engine, record.subject_id, metadata))
+        heard_of = signals(turns, metadata, rooms.consent, heard.language, metadata.started_at or now, tones)
+        decision = judge((*known, *heard_of), metadata, rooms.consent, now)
         withdrawn = silenced(decision, channels, heard.duration_s)
     planned = plan(turns, findings, heard.speech, rooms.redaction)
     keys = pressed(tones, rooms.redaction)

@@ -32,7 +32,7 @@ from pipeline.errors import VerificationFailed
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0008"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0009"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -206,6 +206,18 @@ requests = Table(
     Column("reason", String(300), nullable=True),
     Column("closed_by_id", String(128), nullable=True),
     Column("closed_at", UtcDateTime, nullable=True, index=True),
+)
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    Column("withdrawal_id", String(64), primary_key=True),
+    Column("subject_id", String(64), nullable=False, index=True),  # no foreign key: it outlives the erasure
+    Column("purpose", String(32), nullable=False),
+    Column("channel", String(32), nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("stored", String(32), nullable=False),
+    Column("author_id", String(128), nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
 )
 root_keys = Table(
     "root_keys",

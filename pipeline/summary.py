@@ -99,6 +99,8 @@ def _evidence(found: Evidence) -> dict[str, Any]:
         **({"speaker": found.speaker} if found.speaker else {}),
         **({"confidence": found.confidence} if found.confidence is not None else {}),
         **({"purposes": sorted(found.purposes)} if found.purposes else {}),
+        **({"version": found.version} if found.version else {}),
+        **({"at": stamp(found.at)} if found.at else {}),
         **_seconds(found.span),
     }
 
@@ -162,6 +164,21 @@ def call(draft: Draft, status: Status, kept: Sequence[Artifact], timings_s: Mapp
         "doubts": list(draft.doubts),
         "artifacts": artifacts(kept),
         "timings_s": {stage: round(seconds, 3) for stage, seconds in timings_s.items()},
+    }
+
+
+def unheard(call_id: str, decision: ConsentDecision, kept: Sequence[Artifact]) -> dict[str, Any]:
+    """The summary of a call that was not listened to."""
+    return {
+        "call_id": call_id,
+        "status": "discarded",
+        "duration_s": 0.0,
+        "channels": [],
+        "consent": consent(decision),
+        "redactions": [],
+        "review": [],
+        "artifacts": artifacts(kept),
+        "timings_s": {},
     }
 
 

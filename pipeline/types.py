@@ -275,6 +275,8 @@ class Evidence:
         speaker: who said it.
         confidence: the recogniser's, in [0, 1].
         purposes: those it names; none of them for one that is about the recording as a whole.
+        version: of the wording that was played or agreed to, by the platform.
+        at: when it was given or taken back, if that was outside the call.
     """
 
     signal: ConsentSignal
@@ -284,6 +286,8 @@ class Evidence:
     speaker: str | None = None
     confidence: float | None = None
     purposes: frozenset[Purpose] = frozenset()
+    version: str | None = None
+    at: datetime | None = None
 
     @property
     def kind(self) -> EvidenceKind:

@@ -216,7 +216,8 @@ def test_a_notice_outside_the_recording() -> None:
     turns = dialogue((CUSTOMER, HELP))
     assert decision(turns, ("US-CA",), metadata).lawful
     assert decision(turns, ("US-WA",), metadata).verdict is Verdict.UNKNOWN
-    assert decision(turns, ("US-CA",), metadata).evidence[0].rule == "notice:ivr:2026-03"
+    first = decision(turns, ("US-CA",), metadata).evidence[0]
+    assert (first.rule, first.version) == ("notice:ivr", "2026-03")
 
 
 def test_a_metadata_none_is_no_notice() -> None:

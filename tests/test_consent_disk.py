@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pipeline import retain
 from pipeline.config import load_settings
 from pipeline.consent.effect import WITHDRAWN
+from pipeline.expire import expire
 from pipeline.export import export_call
 from pipeline.ingest import Delivery
 from pipeline.keys import open_subject_key
@@ -128,14 +128,14 @@ def test_after_an_objection(tmp_path: Path) -> None:
 
 
 def test_a_quarantine_ends(tmp_path: Path) -> None:
-    """The sealed original of a call without consent has a deadline of its own, and is due when that has come."""
+    """The sealed original of a call without consent has a deadline of its own, and is destroyed when that has come."""
     call = held(tmp_path, (MATTER,))
     artifacts = call.rooms.records.artifacts("CA-scripted")
     intake = next(each for each in artifacts if each.sealed.kind is ArtifactKind.INTAKE)
     assert intake.retain_until == NOW + timedelta(days=7)
-    for when, due in ((timedelta(days=6, hours=23), set()), (timedelta(days=7), {ArtifactKind.INTAKE})):
-        found = retain.due(call.rooms.records.artifacts_due(NOW + when), NOW + when)
-        assert {each.held.artifact.sealed.kind for each in found if each.due} == due
+    for when, left in ((timedelta(days=6, hours=23), True), (timedelta(days=7), False)):
+        expire(call.rooms.archive, call.rooms.records, call.rooms.retention, NOW + when)
+        assert (ArtifactKind.INTAKE in call.opened()) is left
     call.rooms.records.close()
 
 
@@ -170,6 +170,14 @@ def test_doubt_never_keeps_what_was_objected_to(tmp_path: Path) -> None:
     assert again.status is Status.DISCARDED
     assert set(replace(call, outcome=again, rooms=rooms).opened()) == {ArtifactKind.CONSENT_RECORD}
     rooms.records.close()
+
+
+def test_a_dated_wording(tmp_path: Path) -> None:
+    """A notice whose version is a date is recorded with it."""
+    call = held(tmp_path, (MATTER,), recording_notice="ivr", notice_version="2026-03-15")
+    told = call.outcome.summary["consent"]["evidence"][0]
+    assert (call.outcome.status, told["version"]) == (Status.STORED, "2026-03-15")
+    call.rooms.records.close()
 
 
 def _samples(raw: bytes) -> Any:

@@ -57,7 +57,7 @@ DECISION = ConsentDecision(
     reason="a notice was given and the caller went on; Cal. Penal Code 632, 632.7",
     policy_version="2026-11",
     evidence=(
-        Evidence(ConsentSignal.NOTICE_OUTSIDE, "notice:ivr:2026-03"),
+        Evidence(ConsentSignal.NOTICE_OUTSIDE, "notice:ivr", version="2026-03-15"),
         Evidence(
             ConsentSignal.NOTICE,
             "en.notice.call_is_recorded",

@@ -29,8 +29,8 @@ def outside(metadata: CallMetadata, policy: ConsentPolicy, at: datetime) -> tupl
 
 def _notice(told: ConsentMetadata) -> Iterator[Evidence]:
     if told.recording_notice in ("ivr", "agent"):
-        rule = f"notice:{told.recording_notice}:{told.notice_version or 'unnamed'}"
-        yield Evidence(ConsentSignal.NOTICE_OUTSIDE, rule)
+        rule = f"notice:{told.recording_notice}"
+        yield Evidence(ConsentSignal.NOTICE_OUTSIDE, rule, version=told.notice_version)
     elif told.recording_notice == "none":
         yield Evidence(ConsentSignal.NO_NOTICE_OUTSIDE, "notice:none")
 
@@ -39,15 +39,16 @@ def _consent(told: ConsentMetadata, policy: ConsentPolicy, at: datetime) -> Iter
     if told.given is None:
         return
     purposes = frozenset(told.purposes or policy.with_recording)
-    by = f"given:{told.given_by}:{told.given_version or 'unnamed'}"
+    by = f"given:{told.given_by}"
     if told.given == "no":
         everything = told.purposes is None or Purpose.RECORDING in told.purposes
-        yield Evidence(ConsentSignal.REFUSAL_OUTSIDE, by, purposes=frozenset() if everything else purposes)
+        about = frozenset[Purpose]() if everything else purposes
+        yield Evidence(ConsentSignal.REFUSAL_OUTSIDE, by, purposes=about, at=told.given_at)
         return
     changed = policy.asked_again_since(at)
     outdated = changed is not None and (told.given_at is None or told.given_at.date() < changed)
     signal = ConsentSignal.CONSENT_OUTDATED if outdated else ConsentSignal.CONSENT_OUTSIDE
-    yield Evidence(signal, by, purposes=purposes)
+    yield Evidence(signal, by, purposes=purposes, version=told.given_version, at=told.given_at)
 
 
 def _opt_outs(told: ConsentMetadata) -> Iterator[Evidence]:

@@ -147,7 +147,7 @@ def _accepts(rule: ConsentRule, verdict: Verdict, deciding: Sequence[Evidence]) 
         return True, ""
     if verdict is Verdict.GRANTED:
         outside = [each for each in deciding if each.signal is ConsentSignal.CONSENT_OUTSIDE]
-        if rule.needs == "guardian" and not any(each.rule.startswith("given:guardian") for each in outside):
+        if rule.needs == "guardian" and not any(each.rule == "given:guardian" for each in outside):
             return False, ", and it needs a guardian's"
         if rule.before_recording and not outside:
             return False, ", but only after the recording had begun"
