@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -19,7 +20,7 @@ from pydantic import (
 )
 
 from pipeline.errors import BadMetadata, UsageError
-from pipeline.numbers import e164
+from pipeline.numbers import e164, reads_like_a_number
 from pipeline.types import Channel, Purpose
 
 if TYPE_CHECKING:
@@ -34,10 +35,20 @@ EntityType = Annotated[str, StringConstraints(pattern=_ENTITY_TYPE)]
 KnownValue = Annotated[str, StringConstraints(min_length=2, max_length=200, strip_whitespace=True)]
 
 
+def _label(value: str) -> str:
+    if reads_like_a_number(value):
+        raise ValueError("a version must not read like somebody's number")
+    return value
+
+
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#A-D]$")]
 RetentionName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")]
 Number = Annotated[str, StringConstraints(max_length=128)]
 _EXTENSION_DIGITS = 6
+
+
+# A version goes into the record of the call: it is a label, never words, an address or a telephone number.
+Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"), AfterValidator(_label)]
 
 
 class _Strict(BaseModel):
@@ -63,11 +74,11 @@ class ConsentMetadata(_Strict):
     """
 
     recording_notice: Literal["ivr", "agent", "none"] | None = None
-    notice_version: Annotated[str, Field(max_length=64)] | None = None
+    notice_version: Version | None = None
     given: Literal["yes", "no"] | None = None
     given_at: AwareDatetime | None = None
     given_by: Literal["caller", "guardian"] = "caller"
-    given_version: Annotated[str, Field(max_length=64)] | None = None
+    given_version: Version | None = None
     purposes: Annotated[tuple[Purpose, ...], Field(min_length=1)] | None = None
     opt_out: tuple[Purpose, ...] = ()
     key_to_refuse: Key | None = None

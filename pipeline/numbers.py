@@ -21,6 +21,9 @@ _WITHHELD: Final = frozenset(
 _WITHHELD_KEYPAD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 _URI: Final = re.compile(r"^<?\s*(?:tel|sips?|callto):(?://)?([^;:?>@]*)(?:[;:][^@>]*)?(?:@([^;?>]*))?", re.IGNORECASE)
 _EXTENSION: Final = re.compile(r"\s*(?:;ext=|,|;|#|\bx|\bext\.?|\bextension)\s*\d{0,7}\s*$", re.IGNORECASE)
+# A card, an account, a social security or a telephone number; and a date, as policies and notices are named by.
+_DIGITS: Final = re.compile(r"\d(?:[\s().-]?\d){6,}")
+_DATE: Final = re.compile(r"\b20[2-9]\d-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?(?![\d.-])")
 
 
 def e164(number: str, region: str = "US") -> str | None:
@@ -66,3 +69,8 @@ def _international(text: str) -> str:
     """``00`` is dialled for abroad in most of the world, also by people who write for a region where it is not."""
     digits = text.lstrip("(").lstrip()
     return f"+{digits[2:]}" if digits.startswith("00") else text
+
+
+def reads_like_a_number(text: str) -> bool:
+    """Whether a card, account, social security or telephone number may be in a text; a date since 2020 is none."""
+    return _DIGITS.search(_DATE.sub("", text)) is not None

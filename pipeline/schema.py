@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from pipeline.errors import VerificationFailed
+from pipeline.numbers import reads_like_a_number
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -38,7 +39,6 @@ _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
 _ID_FIELD: Final = re.compile(r"(?:^|_)(?:id|ids|sha256|at|until|version|fingerprint|key|keys)$")
 _TEXT_CHARS: Final = 300
-_DIGITS: Final = re.compile(r"\d(?:[\s().-]?\d){6,}")  # a card, account, social security or telephone number
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -82,7 +82,7 @@ def check_content_free(value: Any, path: str = "record") -> None:
 
     Field names are identifiers and never ``text``, ``words``, ``name`` and the like, except for a count. Strings are at
     most 300 characters without a line break and, outside ids, hashes, versions and times, without an "@" or a run of
-    seven digits.
+    seven digits that is no date since 2020.
 
     Raises:
         VerificationFailed: names the field, never the value.
@@ -99,7 +99,7 @@ def check_content_free(value: Any, path: str = "record") -> None:
     elif isinstance(value, str):
         is_id = _ID_FIELD.search(path.rpartition(".")[2]) is not None
         odd = len(value) > _TEXT_CHARS or not value.isprintable()
-        if odd or (not is_id and ("@" in value or _DIGITS.search(value) is not None)):
+        if odd or (not is_id and ("@" in value or reads_like_a_number(value))):
             raise VerificationFailed(f"{path} looks like content and is not stored")
     elif value is not None and not isinstance(value, bool | int | float):
         raise VerificationFailed(f"{path} is of a type that a record must not have")

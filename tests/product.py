@@ -209,7 +209,7 @@ def watched(
     environment = os.environ | {
         "HOME": str(around[0]),
         "TMPDIR": str(around[1]),
-        "PYTHONPATH": str(TESTS / "watch"),
+        "PYTHONPATH": os.pathsep.join((str(TESTS / "watch"), str(TESTS.parent))),  # this checkout, not an installed one
         "PYTHONDONTWRITEBYTECODE": "1",
         "EGRESS_LOG": str(log),
         "CALLSEAL_MODELS_DIR": str(load_settings().models_dir),

@@ -83,7 +83,7 @@ def test_settings_choose_the_store(tmp_path: Path, plain_s3: S3Server) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("retention.toml", 'version = "2026-11c"', 'version = "2026-11-20"'),
+        ("retention.toml", 'version = "2026-11c"', 'version = "202-555-0143"'),
         ("consent.toml", "5703 and 5704", "5703-5704"),
     ],
 )

@@ -476,6 +476,7 @@ CONTENT_FREE = [
     },
     {"kinds": {"transcript": 3}, "words": 812, "lawful": True, "started_at": None},
     {"consent": {"rule": "16 CFR 310.5, 18 U.S.C. 2511(2)(d)"}},
+    {"evidence": [{"rule": "notice:ivr:2026-11-20"}], "reason": "2026-11-20 recording: 16 CFR 310.5"},
 ]
 CONTENT = [
     {"text": "hello"},
@@ -484,6 +485,8 @@ CONTENT = [
     {"name": "x"},
     {"reason": f"call from {NUMBER}"},
     {"reason": "078-05-1120 was said"},
+    {"reason": "born 1984-03-07"},
+    {"reason": "2026-11-20-0143"},
     {"reason": "4111 1111 1111 1111"},
     {"evidence": [{"rule": "dana@example.com"}]},
     {"reason": "x" * 301},

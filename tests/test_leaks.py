@@ -7,13 +7,12 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from models.fakes import FakeTranscriber
 from pipeline import build
 from tests import scripted
-from tests.factories import av_file, pcm16
+from tests.factories import pcm16
 from tests.product import SCRIPTED, Watched, files, needles, run, sightings, watched
 
 if TYPE_CHECKING:
@@ -122,24 +121,6 @@ def test_erasing_says_nothing(ran: Watched, tmp_path: Path) -> None:
         assert done.code == 0, done.err
         assert sightings(CANARIES, done.out, done.err) == []
     assert sightings(CANARIES | needles(scripted.ORDINARY), folder) == []
-
-
-@pytest.mark.parametrize(
-    ("container", "codec"), [("mp3", "libmp3lame"), ("flac", "flac"), ("ogg", "libopus"), ("ipod", "aac")]
-)
-def test_tags_do_not_come_out(acted: Here, tmp_path: Path, container: str, codec: str) -> None:
-    """Titles and comments in the delivered file are in no file that comes out, whatever the container."""
-    voices = scripted.samples(scripted.script())
-    rate_hz = 48_000 if codec == "libopus" else 16_000
-    raw = av_file(np.repeat(voices, rate_hz // scripted.RATE_HZ, axis=1), rate_hz, container, codec, tags=TAGS)
-    assert sightings(needles(*TAGS.values()), raw)
-    (tmp_path / "call").write_bytes(raw)
-    (tmp_path / "call.json").write_bytes(scripted.metadata())
-    arguments = (tmp_path / "call", "--metadata", tmp_path / "call.json", "--data-dir", tmp_path / "data")
-    assert acted("process", *arguments).code == 0
-    done = acted("export", "CA-scripted", "--to", tmp_path / "out", "--data-dir", tmp_path / "data")
-    assert done.code == 0, done.err
-    assert sightings(CANARIES, tmp_path / "out", tmp_path / "data") == []
 
 
 def _without(key: str, value: Any) -> bytes:

@@ -109,6 +109,12 @@ def test_an_id_must_not_spell_a_number(call_id: str) -> None:
     assert "555" not in str(failed.value)
 
 
+@pytest.mark.parametrize("version", ["2026-03", "2026-11-20", "v2.1", "ivr:en_US:4", "Fall-2026"])
+def test_a_version_is_a_label(version: str) -> None:
+    """The names that people give to wordings are taken as they are."""
+    assert parsed(consent={"notice_version": version}).consent.notice_version == version
+
+
 @pytest.mark.parametrize("call_id", ["", "a/b", "../x", ".hidden", "a b", "x" * 129, "a\nb", "é"])
 def test_an_id_is_a_name(call_id: str) -> None:
     """An id that could be a path, or is longer than a name, is refused."""
@@ -133,6 +139,10 @@ def test_an_id_is_a_name(call_id: str) -> None:
         ("jurisdictions", ["California"]),
         ("jurisdictions", "US-CA"),
         ("consent", {"recording_notice": "email"}),
+        ("consent", {"notice_version": "as read to Dana Whitfield"}),
+        ("consent", {"notice_version": "dana@example.com"}),
+        ("consent", {"given_version": "202-555-0143"}),
+        ("consent", {"given_version": "1984-03-07"}),
         ("known_pii", {"person": ["Dana"]}),
         ("known_pii", {"PERSON": "Dana"}),
         ("known_pii", {"PERSON": ["D"]}),
