@@ -26,6 +26,9 @@ CertificateFile = Annotated[
     Path | None,
     typer.Option("--certificate", help="Write a signed certificate, its page and its disclosure.", metavar="FILE"),
 ]
+LegOnly = Annotated[
+    bool, typer.Option("--leg-only", help="Where a call has two channels, silence theirs and keep the rest.")
+]
 Identity = Annotated[str | None, typer.Option("--identity", help="How it was verified who asks; see rights.toml.")]
 
 
@@ -36,6 +39,7 @@ def delete_command(
     yes: Yes = False,
     certificate: CertificateFile = None,
     identity: Identity = None,
+    leg_only: LegOnly = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -53,7 +57,7 @@ def delete_command(
     if certificate:
         cli_certificate.reserve(certificate)
     held = custody(settings)
-    plan = plan_erasure(held.records, held.root.subject_id(number))
+    plan = plan_erasure(held.records, held.root.subject_id(number), leg_only=leg_only)
     plan = replace(plan, identity=identity or plan.identity)
     if dry_run:
         print_result({"dry_run": True, **_plan(plan)}, erasure_lines, as_json=as_json)
@@ -103,6 +107,7 @@ def _plan(plan: ErasurePlan) -> dict[str, Any]:
         "erasure_id": plan.erasure_id,
         "subject_id": plan.subject_id,
         "calls": list(plan.call_ids),
+        "legs": list(plan.leg_call_ids),
         "as_customer": plan.as_customer,
         "as_company": plan.as_company,
         "kept": [{"call_id": each.call_id, "reason": each.reason} for each in plan.kept],

@@ -37,6 +37,8 @@ def erasure_lines(erasure: Mapping[str, Any]) -> Iterator[str]:
     """An erasure, planned or done."""
     done = "erased" if erasure.get("erased") else "to erase"
     yield f"{done}      {len(erasure['calls'])} calls, {erasure['objects']} objects, {erasure['size_bytes']} bytes"
+    if erasure["legs"]:
+        yield f"  one leg of      {len(erasure['legs'])} calls, of which the rest stays"
     if erasure["as_company"]:
         yield f"  as customer     {erasure['as_customer']} calls"
         yield f"  as the company  {erasure['as_company']} calls, which are their customers' too"

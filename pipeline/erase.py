@@ -38,7 +38,8 @@ from pipeline.erase_plan import ErasurePlan, from_report, refreshed, to_report, 
 from pipeline.erase_proof import Proof, keep_aside, prove
 from pipeline.erase_rows import calls_of_party, delete_rows, replace_key, subject_keys
 from pipeline.errors import Locked, Refused
-from pipeline.ledger import CALL, SOURCE, SUBJECT, Entry
+from pipeline.ledger import CALL, LEG, SOURCE, SUBJECT, Entry
+from pipeline.leg import silence_leg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,6 +108,9 @@ def carry_out(
     observe("begun")
     aside = keep_aside(plan, held)
     observe("sampled")
+    for call_id in plan.leg_call_ids:
+        silence_leg(held, call_id, plan.subject_id, requested_at)
+    observe("silenced")
     plan = _without_keys(plan, held, requested_at)
     _enter(plan, held, requested_at)
     observe("shredded")
@@ -145,7 +149,9 @@ def _enter(plan: ErasurePlan, held: Custody, at: datetime) -> None:
     """Into the records and the ledger, before anything is destroyed, and again when more was found."""
     held.records.begin_erasure(ErasureRecord(plan.erasure_id, plan.subject_id, at, None, to_report(plan)))
     calls = {call.call_id: call for call in calls_of_party(held.records, plan.subject_id)}
-    entries = [Entry(CALL, call_id) for call_id in (*plan.call_ids, *plan.leg_call_ids)]
+    entries = [Entry(CALL, call_id) for call_id in plan.call_ids] + [
+        Entry(LEG, call_id) for call_id in plan.leg_call_ids
+    ]
     entries += [Entry(SOURCE, calls[entry.value].source_sha256) for entry in entries if entry.value in calls]
     if plan.as_customer:
         entries.append(Entry(SUBJECT, plan.subject_id))

@@ -194,7 +194,8 @@ def has_two_legs(call: CallRecord) -> bool:
     """Whether the call is kept with both parties on a channel of their own, so that one can be silenced."""
     channels = set(call.summary.get("channels", ()))
     both = {Channel.AGENT.value, Channel.CUSTOMER.value} <= channels
-    return call.status is Status.STORED and both and not call.summary.get("silenced")
+    two = call.subject_id != call.agent_subject_id
+    return call.status is Status.STORED and both and two and not call.summary.get("silenced")
 
 
 def _read(records: Records, subject_id: str, *, leg_only: bool) -> ErasurePlan:

@@ -1,13 +1,13 @@
 """The ledger of erasures: takes what is erased, gives a no to whatever would bring it back. Keyed hashes only.
 
 It lies in the key side, so a backup that is put back does not take it back in time. An entry is written before the
-first key of an erasure is destroyed, and stays for good. Three kinds, all hashed under the root key's naming key:
+first key of an erasure is destroyed, and stays for good. All are hashed under the root key's naming key:
 
 * the call id, and the hash of its recording: neither may be taken in again, by a hook, a reprocess or a restore;
 * the caller, with the time of the request: no call of theirs that began before it may be taken in, whatever its
   id and however it was encoded since. Calls that they make after it are calls like any other.
 
-A call whose one leg was silenced is entered too: its recording holds the leg.
+A call of which one leg was silenced is entered too, for its recording holds the leg; a restore lets it pass.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.keys import RootKey
 
 CALL: Final = "call"
+LEG: Final = "leg"  # of a call that is still held, without it
 SOURCE: Final = "source"
 SUBJECT: Final = "subject"
 
@@ -78,7 +79,7 @@ class Ledger:
         Raises:
             Refused: the call, its recording, or every call of its caller up to that time was erased.
         """
-        wanted = [Entry(CALL, call_id), Entry(SOURCE, source_sha256)]
+        wanted = [Entry(CALL, call_id), Entry(LEG, call_id), Entry(SOURCE, source_sha256)]
         if subject_id is not None and started_at is not None:
             wanted.append(Entry(SUBJECT, subject_id))
         query = sa.select(keyside.erased).where(keyside.erased.c.tag.in_([self._tag(entry) for entry in wanted]))
