@@ -29,6 +29,7 @@ LONG_PAUSE_S = 0.15  # nobody pauses this long inside a word
 SHORTEST_S = 0.03  # what a letter takes at least
 TRAIL_S = 0.3  # and one that ends this soon before its sound does ends with it
 SNAP_S = 0.2  # a word that begins this soon after its sound began, began with it
+LAID_OVER_S = 0.8  # a word whose sound ends this long before it does was laid over a pause
 AHEAD_S = 0.1  # alignment by cross-attention runs ahead of the sound; the median of measured words
 
 
@@ -65,8 +66,8 @@ def _settled(word: Word, after: Word | None, speech: Sequence[TimeSpan]) -> Word
     """
     late = TimeSpan(word.span.start_s + AHEAD_S, word.span.end_s + AHEAD_S)
     parts = _inside(late, speech) or _inside(word.span, speech)
-    if not parts and after is not None:
-        parts = _inside(TimeSpan(word.span.end_s, max(after.span.start_s, word.span.end_s)), speech)[-1:]
+    if after is not None and (not parts or word.span.end_s - parts[-1].end_s >= LAID_OVER_S):
+        parts = _inside(TimeSpan(word.span.end_s, max(after.span.start_s, word.span.end_s)), speech)[-1:] or parts
     if not parts:
         return word
     while (at := _first_pause(parts)) and _too_long(word.text, parts, at):
@@ -75,8 +76,8 @@ def _settled(word: Word, after: Word | None, speech: Sequence[TimeSpan]) -> Word
 
 
 def _too_long(text: str, parts: Sequence[TimeSpan], at: int) -> bool:
-    """Whether what stands before a pause cannot be the word's: no word has a pause in it but a number or an address."""
-    if not text.strip(".,?!").isalpha():
+    """Whether what stands before a pause cannot be the word's: only long numbers and addresses have pauses."""
+    if not text.strip(".,?!").isalpha() and len(text.strip(".,?!")) > 1:
         return parts[-1].end_s - parts[0].start_s > longest_s(text)
     return parts[-1].end_s - parts[at].start_s >= SHORTEST_S * len(text)
 

@@ -16,8 +16,9 @@ from tests.pii_calls import found_in
         ("C: Doctor a~ band~ on said so.", "a band"),
         ("A: Quorine,~ about ten minutes.", "Quorine,"),
         ("A: The same dates are fine. Tobrias.~", "Tobrias."),
+        ("A: Your int,~ theatre,~ is fine.", "Your int, theatre,"),
     ],
-    ids=["thanked", "no pause", "before a surname", "a title", "called out", "at the end"],
+    ids=["thanked", "no pause", "before a surname", "a title", "called out", "at the end", "made up"],
 )
 def test_a_garbled_name_is_told_by_its_place(script: str, value: str) -> None:
     """Where somebody is addressed or introduced, words that the recogniser was unsure of are a name."""
@@ -65,6 +66,9 @@ def test_a_name_is_found_again_in_pieces(script: str, value: str) -> None:
         ("and the zip code", "Yes, 0492. Oh.", "0492. Oh."),
         ("your date of birth", "Janice 6, 1939.", "Janice 6, 1939."),
         ("your e-mail address", "are ossid underscore king at example.com", "are ossid underscore king at example.com"),
+        ("the policy number", "Aye queue gee.", "Aye queue gee."),
+        ("the reservation code", "Knick~ all~ fax.", "Knick all fax."),
+        ("name and address", "Anna Ashford, 2963, LARX for Advent.", "2963, LARX for Advent."),
         ("the policy number and the policy holder's name", "No of Endermere.", "No of Endermere."),
     ],
 )
@@ -78,6 +82,12 @@ def test_letters_spelled_with_words_go_even_if_the_letter_was_misheard() -> None
     found = found_in("C: You as in Quebec, knee as in November, 5 9 2.")
     assert [words for _, words in found] == ["You as in Quebec, knee as in November, 5 9 2."] or len(found) == 2
     assert "Quebec," in found[0][1]
+
+
+@pytest.mark.parametrize("answer", ["I don't have it here.", "Just a moment please.", "Yes, sure."])
+def test_an_answer_in_plain_words_is_none(answer: str) -> None:
+    """A request for figures that is put off leaves the words as they are."""
+    assert found_in(f"A: The policy number?\nC: {answer}") == []
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,13 @@ def test_a_word_ends_where_the_next_begins() -> None:
     assert (first.span.start_s, second.span.end_s) == pytest.approx((1.0, 2.0), abs=NEAR_S)
 
 
+def test_a_word_laid_over_a_pause_belongs_to_what_follows() -> None:
+    """A word that begins in the tail of the one before and ends where the next begins was said just before that one."""
+    words = [word("birthday", 0.9, 1.8), word("thank", 1.8, 3.3), word("you", 4.4, 4.8)]
+    found = settled(words, span(1.0, 2.0), span(4.0, 4.3), span(4.4, 4.9))
+    assert [(w.text, round(w.span.start_s)) for w in found] == [("birthday", 1), ("thank", 4), ("you", 4)]
+
+
 def test_speech_comes_back_without_its_pauses() -> None:
     """What counts as speech afterwards is what can be heard."""
     heard = Heard((), {Channel.CUSTOMER: (TimeSpan(0.0, 6.0),)}, "en", 6.0)

@@ -31,7 +31,8 @@ MAX_SPELLED = 3
 MIN_CODE = 3
 MAX_CODE = 8
 MAX_TAIL = 2
-SURE = 0.7
+SURE, UNSURE = 0.7, 0.4
+_FIGURES = frozenset((Shape.CODE, Shape.DIGITS, Shape.DATE))
 
 
 def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
@@ -48,11 +49,24 @@ def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
     }
     for window in found:
         if window.strong and window.field.shape in take and not (window.giver and take[window.field.shape] is _code):
-            for tokens in take[window.field.shape](segments(call, window)):
+            parts = segments(call, window)
+            for tokens in take[window.field.shape](parts):
                 yield from spans(tokens, window.kind, 0.8, "answer to a request, or announced")
+            if window.asker is not None and window.field.shape in _FIGURES:
+                yield from spans(_not_understood(parts), window.kind, 0.5, "an answer that was not understood")
             if window.field.shape in (Shape.NAME, Shape.SPELLED):
                 for tokens in _spelled(call.tokens[window.start : window.end]):
                     yield from spans(tokens, window.kind, 0.8, "spelled after a request for a name")
+
+
+def _not_understood(parts: Sequence[tuple[Token, ...]]) -> Sequence[Token]:
+    """A short answer to a request for figures that holds none, but words that are odd or unsure."""
+    if not parts or any(token.number or token.letters for token in parts[0]):
+        return ()
+    first, end = next(sentences(parts[0]))
+    content = without_lead(parts[0][first:end])
+    odd = any(token.sure < UNSURE or not lexicon().is_common(token.fold) for token in content)
+    return content if odd and len(content) <= MAX_ODD and not refuses(content) else ()
 
 
 def segments(call: Talk, window: Window) -> list[tuple[Token, ...]]:
@@ -234,9 +248,17 @@ def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
     for at, part in enumerate(_between_plain_words(content)):
         core = _without_common_ends(part)
         coded = [token for token in core if is_coded(token)]
+        if not coded:
+            core = coded = _heard_letters(part)
         enough = sum(len(token.fold) for token in coded) >= MIN_CODE or (at == 0 and 2 * len(coded) >= len(core))
         if coded and enough and len(core) <= MAX_CODE:
             yield core
+
+
+def _heard_letters(part: Sequence[Token]) -> list[Token]:
+    """Letters that were all heard as words ("ay queue gee"), if there are at least three."""
+    heard = [token for token in part if token.fold in words("heard_letters")]
+    return heard if len(heard) >= MIN_CODE else []
 
 
 def _between_plain_words(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
@@ -271,7 +293,11 @@ def is_coded(token: Token) -> bool:
     """Whether a token looks like a part of a number or a code."""
     letter = len(token.fold) == 1 and token.fold not in ("i", "a")
     return (
-        token.number or token.letters or letter or token.kind is PieceKind.DATE or (token.upper and token.fold != "ok")
+        token.number
+        or token.letters
+        or letter
+        or token.kind is PieceKind.DATE
+        or (token.upper and token.fold not in words("abbreviations"))
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNSURE = 0.4
 """Probability below which a word may be anything."""
+MADE_UP = 0.3
 SURE = 0.7
 """Probability from which on an odd word is what it says."""
 MAX_GARBLE = 4
@@ -39,6 +40,8 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                 yield from spans(
                     _unsure_run(line.tokens, start), "PERSON", 0.45, "an unsure word where a name is usual"
                 )
+            elif start == 0 and (opening := _unsure_opening(line.tokens)):
+                yield from spans(opening, "PERSON", 0.45, "unsure where a turn opens")
             elif _calls_out(line.tokens, start):
                 yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "an odd word called out first")
 
@@ -58,6 +61,19 @@ def _unsure_run(tokens: Sequence[Token], start: int) -> Sequence[Token]:
         if tokens[end - 1].stop or tokens[end - 1].pause:
             break
     return tokens[start:end] if _unsure(tokens[start:end]) else ()
+
+
+def _unsure_opening(tokens: Sequence[Token]) -> Sequence[Token]:
+    """Two words at the start of a turn that the recogniser all but made up, and what is before them."""
+    first = next((at for at, token in enumerate(tokens) if not lexicon().lead.fullmatch(token.fold)), 0)
+    opening = tokens[first : first + MAX_GARBLE - 1]
+    odd = [at for at, token in enumerate(opening) if token.sure < MADE_UP and not _is_empty(token)]
+    run = opening[: odd[-1] + 1] if len(odd) > 1 else ()
+    return () if any(token.number for token in run) else run
+
+
+def _is_empty(token: Token) -> bool:
+    return _opens_clause(token) or _INTERJECTION.fullmatch(token.fold) is not None
 
 
 def _opens_clause(token: Token) -> bool:

@@ -85,7 +85,14 @@ def _end_of_run(stream: Sequence[Token], start: int) -> int:
         if stream[part].number and is_quantity(stream, part, part + 1) and not _is_plain(stream, part):
             break
         end = part + 1
+    while end - 1 > start and _begins_clause(stream, end - 1):
+        end -= 1
     return end + len(trailing_oh(stream, end))
+
+
+def _begins_clause(stream: Sequence[Token], at: int) -> bool:
+    """Whether an "I" or "a" after a number is no letter of it but a word ("62704, I think")."""
+    return stream[at].fold in ("i", "a") and not stream[at].stop and at + 1 < len(stream) and not stream[at + 1].number
 
 
 def trailing_oh(stream: Sequence[Token], end: int) -> Sequence[Token]:
