@@ -36,6 +36,7 @@ from pipeline.cli_reprocess import reprocess_command
 from pipeline.cli_retention import app as retention_app
 from pipeline.cli_store import app as store_app
 from pipeline.cli_subject import app as subject_app
+from pipeline.cli_subject_data import correct_command, handover_command
 from pipeline.cli_text import call_lines, doctor_lines
 from pipeline.errors import BadInput, CallsealError, Temporary, UsageError
 
@@ -57,6 +58,8 @@ app.command("delete")(delete_command)
 app.add_typer(retention_app, name="retention")
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)
+subject_app.command("export")(handover_command)
+subject_app.command("correct")(correct_command)
 app.add_typer(subject_app, name="subject")
 app.add_typer(keys_app, name="keys")
 app.add_typer(jobs_app, name="jobs")

@@ -159,6 +159,7 @@ class Records:
         """
         with writing(self.engine) as connection:
             _live_key_id(connection, call.subject_id)
+            refuse_restricted(connection, call.subject_id)
             before = _call(connection, call.call_id)
             if before is None:
                 connection.execute(schema.calls.insert().values(_call_values(call)))
@@ -170,7 +171,7 @@ class Records:
         return before if before is not None and before.status is not None else None
 
     def add_artifacts(self, call_id: str, artifacts: Sequence[Artifact]) -> None:
-        """Adds rows for objects of a call that is not finished (its intake), next to those it has.
+        """Adds rows for objects of a call, its intake or an amendment, next to those it has.
 
         Raises:
             Refused: the caller was erased, or has another key by now.
@@ -223,10 +224,14 @@ class Records:
             before = _call(connection, call.call_id)
             if before is None:
                 raise Refused("the call is not held: its caller was erased while it was processed")
-            old = held_artifacts(connection, schema.artifacts.c.call_id == call.call_id)
+            of_result = (schema.artifacts.c.call_id == call.call_id) & (
+                schema.artifacts.c.kind != ArtifactKind.AMENDMENT.value  # what a person had corrected outlives a result
+            )
+            old = held_artifacts(connection, of_result)
             _refuse_to_replace_held(connection, before)
             refuse_withdrawn(connection, call)
-            connection.execute(schema.artifacts.delete().filter_by(call_id=call.call_id))
+            refuse_restricted(connection, call.subject_id)
+            connection.execute(schema.artifacts.delete().where(of_result))
             connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
             _insert_artifacts(connection, call, artifacts)
             detail = {"status": call.status.value, "artifacts": len(artifacts), "replaced": len(old)}
@@ -380,7 +385,6 @@ def _live_key_id(connection: Connection, subject_id: str) -> str:
     key = _live_key(connection, subject_id)
     if key is None:
         raise Refused("the caller was erased while the call was processed")
-    refuse_restricted(connection, subject_id)
     return key.key_id
 
 

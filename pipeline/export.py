@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import summary
+from pipeline.amendments import marked, read_amendments
 from pipeline.connect import reading
 from pipeline.errors import NotFound, Refused, StoreUnavailable
 from pipeline.holds import refuse_restricted
 from pipeline.keys import open_subject_key
+from pipeline.outbox import publishing
 from pipeline.types import ArtifactKind, Purpose, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from pipeline.archive import Archive
     from pipeline.db import CallRecord, Records
@@ -33,7 +32,8 @@ def export_call(
 ) -> tuple[Path, ...]:
     """Write ``redacted.<ext>``, ``transcript.json``, ``transcript.vtt``, ``consent.json``, ``manifest.json``.
 
-    Each file appears whole or not at all, readable by its owner only.
+    Each file appears whole or not at all, readable by its owner only. Where the caller had something corrected,
+    ``amendments.json`` says what, and the turns of the transcript are marked.
 
     Raises:
         NotFound: no such call.
@@ -43,7 +43,8 @@ def export_call(
         StoreUnavailable: the store failed, or the folder cannot be written.
     """
     call = _stored(call_id, records)
-    sealed = {each.sealed.kind: each.sealed for each in records.artifacts(call_id)}
+    artifacts = records.artifacts(call_id)
+    sealed = {each.sealed.kind: each.sealed for each in artifacts}
     subject = _key(call, records, root)
     documents = {
         name: archive.read(_need(sealed, kind, call_id), call_id, subject)
@@ -54,6 +55,13 @@ def export_call(
         )
     }
     suffix = json.loads(documents["manifest.json"])["audio_suffix"]
+    amendments = read_amendments(archive, call_id, artifacts, subject)
+    if amendments:
+        documents["amendments.json"] = summary.document({"version": 1, "call_id": call_id, "amendments": amendments})
+        of = sealed[ArtifactKind.TRANSCRIPT].sha256
+        documents["transcript.json"] = summary.document(
+            marked(json.loads(documents["transcript.json"]), of, amendments)
+        )
     documents["transcript.vtt"] = summary.vtt(json.loads(documents["transcript.json"])).encode()
     audio = archive.open(_need(sealed, ArtifactKind.REDACTED_AUDIO, call_id), call_id, subject)
     try:
@@ -154,22 +162,10 @@ def _need(sealed: dict[ArtifactKind, SealedObject], kind: ArtifactKind, call_id:
 
 
 def _publish(path: Path, chunks: Iterable[bytes]) -> Path:
-    """Write a file beside its place, then move it there."""
-    with _temporary(path) as (handle, name):
-        with os.fdopen(handle, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-        name.replace(path)
+    with publishing(path) as file:
+        for chunk in chunks:
+            file.write(chunk)
     return path
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[tuple[int, Path]]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        yield handle, Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def describe_call(call_id: str, records: Records) -> dict[str, Any]:

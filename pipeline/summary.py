@@ -6,6 +6,7 @@ The forms are DESIGN.md section 4's. Only :func:`transcript` holds words, and th
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline import encode
@@ -204,6 +205,11 @@ def transcript(call_id: str, language: str, turns: Sequence[Turn]) -> dict[str, 
             for turn in turns
         ],
     }
+
+
+def document(value: Mapping[str, Any]) -> bytes:
+    """A JSON document as it is sealed or handed over."""
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def vtt(document: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-JOINS_MODELS = {"pipeline.build", "pipeline.cli", "pipeline.cli_models"}
+JOINS_MODELS = {"pipeline.build", "pipeline.cli", "pipeline.cli_models", "pipeline.cli_subject_data"}
 ABOVE_ROOMS = JOINS_MODELS | {"pipeline.run", "pipeline.publish", "pipeline.sweep"}
 HEAVY = {
     *("torch", "torchaudio", "av", "soundfile", "ctranslate2", "faster_whisper", "pyannote", "numpy", "scipy"),
