@@ -18,7 +18,8 @@ from pipeline.errors import NotFound, Refused, UsageError
 from pipeline.keys import open_subject_key
 from pipeline.metadata import CallMetadata
 from pipeline.pii import detect
-from pipeline.redact import apply_to_turns
+from pipeline.placeholders import mask
+from pipeline.store import Label
 from pipeline.summary import stamp
 from pipeline.types import Artifact, ArtifactKind, Channel, TimeSpan, Turn, Word
 
@@ -89,12 +90,15 @@ def correct(
         **_content(change, held, call_id, artifacts, subject, searcher),
     }
     raw = json.dumps(document, ensure_ascii=False).encode()
-    sealed = held.archive.put(call_id, ArtifactKind.AMENDMENT, subject, raw)
-    try:  # kept as long as what it corrects
-        held.records.add_artifacts(call_id, [Artifact(sealed, now, like.retain_until, like.retention_rule)])
+    label = Label(like.retention_rule, like.retain_until)  # kept as long as what it corrects
+    sealed = held.archive.put(call_id, ArtifactKind.AMENDMENT, subject, raw, label=label)
+    artifact = Artifact(sealed, now, like.retain_until, like.retention_rule)
+    try:
+        held.records.add_artifacts(call_id, [artifact])
     except BaseException:
         held.archive.destroy(sealed)
         raise
+    held.archive.lock(artifact)
     held.records.note(call_id, "amended", {"amendment_id": amendment_id, "request_id": request.request_id}, now)
     return amendment_id
 
@@ -152,7 +156,7 @@ def redacted(change: NewText, document: Mapping[str, Any], searcher: Searcher) -
     before = turns[change.turn]
     turns[change.turn] = Turn(before.speaker, before.channel, _spread(words, before.span))
     found = detect(turns, searcher.recognizer(), {}, searcher.policy, document["language"])
-    return apply_to_turns(turns, found, searcher.policy)[change.turn].text
+    return mask(turns, found, searcher.policy).turns[change.turn].text
 
 
 def _turn(value: Mapping[str, Any]) -> Turn:
