@@ -70,15 +70,18 @@ class Asked:
 
 
 def desk(data_dir: Path | None, config: Path | None, by: str | None) -> Desk:
-    """The desk of this installation."""
+    """The desk of this installation. Raises Refused where this role has no say in rights."""
     settings = settings_of(data_dir, config)
     from pipeline import retain
     from pipeline.build import custody
     from pipeline.rights.policy import load_policy
+    from pipeline.roles import Act
 
     policy = load_policy(settings.policy_file("rights.toml"))
     retention = retain.load_policy(settings.policy_file("retention.toml"))
-    return Desk(custody(settings, actor_id=operator(by)), policy, retention, operator(by), datetime.now(UTC))
+    held = custody(settings, actor_id=operator(by))
+    held.access.require(Act.RIGHTS)
+    return Desk(held, policy, retention, operator(by), datetime.now(UTC))
 
 
 def verified(at: Desk, right: Right, asked: Asked) -> Request:
@@ -89,10 +92,8 @@ def verified(at: Desk, right: Right, asked: Asked) -> Request:
         UsageError: the caller is not the one of the request, or something of it makes no sense.
     """
     from pipeline.rights import register
-    from pipeline.roles import Act
 
     engine = at.held.records.engine
-    at.held.access.require(Act.RIGHTS)
     subject_id = at.held.root.subject_id(caller_number(asked.caller))
     if asked.request_id:
         request = register.request(engine, asked.request_id)
@@ -113,15 +114,16 @@ def verified(at: Desk, right: Right, asked: Asked) -> Request:
     return request
 
 
-def granted(at: Desk, request: Request) -> dict[str, Any]:
-    """The request, closed as granted, as ``--json`` prints it."""
+def granted(at: Desk, request: Request, left_out: str | None = None) -> dict[str, Any]:
+    """The request, closed as granted, in part where something was left out, as ``--json`` prints it."""
     from pipeline.rights.access import request_value
     from pipeline.rights.register import Outcome, close
     from pipeline.roles import Act
 
     engine = at.held.records.engine
     with at.held.access.acting(Act.RIGHTS, request_id=request.request_id, right=request.right.value):
-        return request_value(close(engine, request.request_id, Outcome.GRANTED, by_id=at.by_id, now=at.now))
+        outcome = Outcome.PARTLY if left_out else Outcome.GRANTED
+        return request_value(close(engine, request.request_id, outcome, by_id=at.by_id, now=at.now, reason=left_out))
 
 
 @app.command("access")
@@ -258,13 +260,15 @@ def lift_command(
     from pipeline.rights.access import request_value
     from pipeline.rights.register import request
     from pipeline.rights.restrict import lift
+    from pipeline.roles import Act
 
     engine = at.held.records.engine
-    lifted = lift(engine, request_id, by_id=at.by_id, reason=reason, now=at.now)
-    value = {"request": request_value(request(engine, request_id)), "lifted": lifted.hold_id}
-    print_result(
-        value | {"carried_out": carry_out_freed(at.held, at.retention, at.now)}, request_lines, as_json=as_json
-    )
+    with at.held.access.acting(Act.RIGHTS, request_id=request_id, change="lift") as found:
+        lifted = lift(engine, request_id, by_id=at.by_id, reason=reason, now=at.now)
+        done = carry_out_freed(at.held, at.retention, at.now)
+        found.update(done)
+    value = {"request": request_value(request(engine, request_id)), "lifted": lifted.hold_id, "carried_out": done}
+    print_result(value, request_lines, as_json=as_json)
 
 
 @app.command("requests")
@@ -300,9 +304,11 @@ def close_command(
     at = desk(data_dir, config, by)
     from pipeline.rights.access import request_value
     from pipeline.rights.register import Outcome, close
+    from pipeline.roles import Act
 
     outcome = Outcome.REFUSED if refuse else Outcome.GRANTED
-    done = close(at.held.records.engine, request_id, outcome, by_id=at.by_id, now=at.now, reason=reason)
+    with at.held.access.acting(Act.RIGHTS, request_id=request_id, change="close", outcome=outcome.value):
+        done = close(at.held.records.engine, request_id, outcome, by_id=at.by_id, now=at.now, reason=reason)
     print_result({"request": request_value(done)}, request_lines, as_json=as_json)
 
 
@@ -319,6 +325,8 @@ def extend_command(
     at = desk(data_dir, config, None)
     from pipeline.rights.access import request_value
     from pipeline.rights.register import extend
+    from pipeline.roles import Act
 
-    done = extend(at.held.records.engine, at.policy, request_id, reason=reason, now=at.now)
+    with at.held.access.acting(Act.RIGHTS, request_id=request_id, change="extend"):
+        done = extend(at.held.records.engine, at.policy, request_id, reason=reason, now=at.now)
     print_result({"request": request_value(done)}, request_lines, as_json=as_json)

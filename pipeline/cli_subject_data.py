@@ -42,21 +42,17 @@ def handover_command(
     at = desk(data_dir, config, by)
     settings = settings_of(data_dir, config)
     from pipeline import pii
-    from pipeline.rights.access import request_value
     from pipeline.rights.bundle import Means, export_person
-    from pipeline.rights.register import Outcome, Right, close
+    from pipeline.rights.register import Right
 
     speakers = dict(_named(each) for each in speaker or ())
     found = verified(at, Right.EXPORT, Asked(caller, identity, law, received, request))
     rule = pii.load_policy(settings.policy_file("redaction.toml")).audio
     means = Means(at.policy, rule, settings.audio.max_duration_s, speakers)
     bundle = export_person(at.held, found, to, means, at.now)
-    engine, whole = at.held.records.engine, not bundle.withheld
-    reason = None if whole else f"left out, with the reason in the bundle: parts of {len(bundle.withheld)} calls"
-    outcome = Outcome.GRANTED if whole else Outcome.PARTLY
-    done = request_value(close(engine, found.request_id, outcome, by_id=at.by_id, now=at.now, reason=reason))
+    left_out = f"parts of {len(bundle.withheld)} calls, for the reasons in the bundle" if bundle.withheld else None
     value = {
-        "request": done,
+        "request": granted(at, found, left_out),
         "folder": str(to),
         "files": [str(file) for file in bundle.files],
         "withheld": [{"call_id": call_id, "reason": why} for call_id, why in bundle.withheld],

@@ -44,7 +44,8 @@ class Act(StrEnum):
 
 _ALL: Final = frozenset(ArtifactKind)
 _REDACTED: Final = frozenset(
-    {ArtifactKind.REDACTED_AUDIO, ArtifactKind.TRANSCRIPT, ArtifactKind.CONSENT_RECORD, ArtifactKind.MANIFEST}
+    {ArtifactKind.REDACTED_AUDIO, ArtifactKind.TRANSCRIPT, ArtifactKind.AMENDMENT}
+    | {ArtifactKind.CONSENT_RECORD, ArtifactKind.MANIFEST}
 )
 
 OPENS: Final[Mapping[Role, frozenset[ArtifactKind]]] = {

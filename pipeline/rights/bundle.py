@@ -173,9 +173,7 @@ def _call(held: Custody, call: CallRecord, out: _Folder, means: Means) -> tuple[
         consent = held.archive.read(sealed[ArtifactKind.CONSENT_RECORD], call.call_id, subject)
         out.put(f"calls/{call.call_id}/consent.json", lambda write: write(consent))
     if ArtifactKind.PII_MAP in sealed:
-        left_out.append(
-            "the values that were replaced are kept apart, and may name others: callseal export --reveal"
-        )
+        left_out.append("the values that were replaced are kept apart, and may name others: callseal export --reveal")
     if call.status is not Status.STORED:
         left_out.append("the call waits for a decision or was discarded: there is no redacted recording")
     elif ArtifactKind.TRANSCRIPT not in sealed or ArtifactKind.REDACTED_AUDIO not in sealed:
