@@ -159,7 +159,6 @@ class Records:
         """
         with writing(self.engine) as connection:
             _live_key_id(connection, call.subject_id)
-            refuse_restricted(connection, call.subject_id)
             before = _call(connection, call.call_id)
             if before is None:
                 connection.execute(schema.calls.insert().values(_call_values(call)))
@@ -230,7 +229,7 @@ class Records:
             old = held_artifacts(connection, of_result)
             _refuse_to_replace_held(connection, before)
             refuse_withdrawn(connection, call)
-            refuse_restricted(connection, call.subject_id)
+            _live_key_id(connection, call.subject_id)
             connection.execute(schema.artifacts.delete().where(of_result))
             connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
             _insert_artifacts(connection, call, artifacts)
@@ -382,6 +381,12 @@ def _add_key(connection: Connection, root: RootKey, subject_id: str, now: dateti
 
 
 def _live_key_id(connection: Connection, subject_id: str) -> str:
+    """The key id of a person whose calls may be processed."""
+    refuse_restricted(connection, subject_id)
+    return _key_id(connection, subject_id)
+
+
+def _key_id(connection: Connection, subject_id: str) -> str:
     key = _live_key(connection, subject_id)
     if key is None:
         raise Refused("the caller was erased while the call was processed")
@@ -415,7 +420,7 @@ def _call_values(call: CallRecord) -> dict[str, Any]:
 
 
 def _insert_artifacts(connection: Connection, call: CallRecord, artifacts: Sequence[Artifact]) -> None:
-    key_id = _live_key_id(connection, call.subject_id)
+    key_id = _key_id(connection, call.subject_id)
     used = {artifact.sealed.subject_key_id for artifact in artifacts} - {key_id}
     if used and used <= set(root_keys.retired_ids(connection, call.subject_id)):
         raise Temporary("the caller's key was rotated while the call was processed")
