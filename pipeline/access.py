@@ -91,6 +91,10 @@ class Access:
         if act not in DOES[self.role]:
             self._deny(act.value, {})
 
+    def note_denied(self, action: str) -> None:
+        """Records that somebody who could not show who they are was sent away."""
+        self._record(action, "denied", {})
+
     def note_policies(self, sha256: Mapping[str, str]) -> None:
         """Records which policies are in force, by the hashes of their files, where they are not those before."""
         detail = {f"{name}_sha256": digest for name, digest in sorted(sha256.items())}

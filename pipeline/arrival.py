@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import retain
 from pipeline.db import CallRecord
-from pipeline.errors import BadMetadata, NotFound
+from pipeline.errors import BadMetadata, NotFound, Temporary
 from pipeline.ingest import Delivery, Intake, reopen, seal_stream
 from pipeline.keys import anonymous_subject_id
 from pipeline.metadata import parse_metadata
@@ -26,7 +26,7 @@ from pipeline.retain import Context
 from pipeline.types import Artifact, ArtifactKind, Channel, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pipeline.archive import Archive
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pipeline.keys import OpenSubjectKey, RootKey
     from pipeline.metadata import CallMetadata
     from pipeline.retain import RetentionPolicy
+    from pipeline.run import Rooms
     from pipeline.types import SealedObject
 
 NOT_YET: Final = ""  # fingerprint of a call that no policy has been applied to
@@ -47,10 +48,12 @@ class Legs:
     Args:
         streams: one of all channels, or one per leg, each as chunks of bytes.
         named: who is heard on each stream, where there is one per leg; else empty.
+        urls: where the recording, or each leg of it, can be fetched later, in the place of streams.
     """
 
-    streams: Sequence[Iterable[bytes]] = field(repr=False)
+    streams: Sequence[Iterable[bytes]] = field(repr=False, default=())
     named: tuple[Channel, ...] = ()
+    urls: tuple[str, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,10 @@ def hand_in(
     sealed: list[SealedObject] = []
     try:
         sealed.extend(seal_stream(stream, call_id, held.archive, subject, max_bytes) for stream in legs.streams)
-        source_sha256 = _source([each.sha256 for each in sealed])
+        source_sha256 = _source([each.sha256 for each in sealed], call_id)
         held.ledger.refuse_erased(call_id, source_sha256, subject_id, metadata.started_at)
-        wrapper = {"metadata": metadata.model_dump(mode="json"), "legs": legs.named, "objects": _names(sealed)}
-        described = json.dumps(wrapper).encode()
-        sealed.append(held.archive.put(call_id, ArtifactKind.CALL_METADATA, subject, described, verify=False))
+        wrapper = {"metadata": metadata.model_dump(mode="json"), "legs": legs.named, "urls": legs.urls}
+        sealed.append(_described(wrapper, sealed, call_id, held.archive, subject))
         record = CallRecord(
             call_id=call_id,
             subject_id=subject_id,
@@ -134,11 +136,69 @@ def open_waiting(call_id: str, records: Records, archive: Archive, root: RootKey
         raise NotFound(f"there is no original of call {call_id}")
     subject = records.subject_for(record.subject_id, root, now)
     wrapper = json.loads(archive.read(described[0], call_id, subject))
+    if not wrapper["objects"]:
+        raise Temporary(f"the recording of call {call_id} was not fetched yet")
     parts = [originals[name] for name in wrapper["objects"]]
     metadata = parse_metadata(json.dumps(wrapper["metadata"]).encode())
     delivery = Delivery((), tuple(map(Channel, wrapper["legs"])), metadata)
     intake = Intake((*parts, described[0]), reopen(parts, call_id, archive, subject))
     return Waiting(record, delivery, intake, subject)
+
+
+def fetch_announced(
+    call_id: str,
+    rooms: Rooms,
+    fetch: Callable[[str], Iterable[bytes]],
+    now: datetime,
+) -> bool:
+    """Fetch and seal the recording of a call that was handed in by URL; gives False if there is nothing to fetch.
+
+    Args:
+        call_id: of the call.
+        rooms: keys, store and records.
+        fetch: gives the bytes behind a URL.
+        now: the time.
+
+    Raises:
+        BadAudio: the recording is empty or larger than the limit.
+        Refused: the call was erased, or may not be fetched from there.
+        StoreUnavailable: not there yet, or nothing is kept; try again.
+    """
+    record = rooms.records.call(call_id)
+    artifacts = rooms.records.artifacts(call_id)
+    described = [each.sealed for each in artifacts if each.sealed.kind is ArtifactKind.CALL_METADATA]
+    if record is None or record.status is not None or len(artifacts) != 1 or not described:
+        return False
+    subject = rooms.records.subject_for(record.subject_id, rooms.root, now)
+    wrapper = json.loads(rooms.archive.read(described[0], call_id, subject))
+    sealed: list[SealedObject] = []
+    try:
+        limit = rooms.audio.max_bytes
+        sealed.extend(seal_stream(fetch(url), call_id, rooms.archive, subject, limit) for url in wrapper["urls"])
+        source_sha256 = _source([each.sha256 for each in sealed], call_id)
+        rooms.ledger.refuse_erased(call_id, source_sha256, record.subject_id, record.started_at)
+        sealed.append(_described(wrapper, sealed, call_id, rooms.archive, subject))
+        waiting = as_waiting(sealed, rooms.retention, Context(), now)
+        replaced = rooms.records.replace_originals(replace(record, source_sha256=source_sha256), waiting, now)
+    except BaseException:
+        for each in sealed:
+            rooms.archive.destroy(each)
+        raise
+    for each in replaced:
+        rooms.archive.destroy(each)
+    return True
+
+
+def _described(
+    wrapper: Mapping[str, Any],
+    sealed: Sequence[SealedObject],
+    call_id: str,
+    archive: Archive,
+    subject: OpenSubjectKey,
+) -> SealedObject:
+    """What the platform says and which objects are the recording, sealed."""
+    whole = json.dumps({**wrapper, "objects": [each.object_key for each in sealed]}).encode()
+    return archive.put(call_id, ArtifactKind.CALL_METADATA, subject, whole, verify=False)
 
 
 def _is_held(held: Custody, call_id: str) -> bool:
@@ -158,12 +218,11 @@ def as_waiting(
     return [Artifact(each, now, until[each.kind].retain_until, until[each.kind].rule) for each in sealed]
 
 
-def _source(parts: Sequence[str]) -> str:
+def _source(parts: Sequence[str], call_id: str) -> str:
+    """The digest of a recording; one that is still to be fetched has a name of its own, which no other call shares."""
+    if not parts:
+        return hashlib.sha256(f"announced {call_id}".encode()).hexdigest()
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-def _names(sealed: Sequence[SealedObject]) -> list[str]:
-    return [each.object_key for each in sealed]
 
 
 def _destroy(sealed: Iterable[SealedObject], held: Custody) -> None:

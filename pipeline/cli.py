@@ -34,6 +34,8 @@ from pipeline.cli_keys import app as keys_app
 from pipeline.cli_models import app as models_app
 from pipeline.cli_reprocess import reprocess_command
 from pipeline.cli_retention import app as retention_app
+from pipeline.cli_serve import app as token_app
+from pipeline.cli_serve import serve_command
 from pipeline.cli_store import app as store_app
 from pipeline.cli_subject import app as subject_app
 from pipeline.cli_subject_data import correct_command, handover_command
@@ -67,6 +69,8 @@ app.command("worker")(worker_command)
 app.add_typer(store_app, name="store")
 app.add_typer(audit_app, name="audit")
 app.command("reprocess")(reprocess_command)
+app.command("serve")(serve_command)
+app.add_typer(token_app, name="token")
 
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 

@@ -22,6 +22,8 @@ from pipeline.types import Channel
 if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
+    from pipeline.fetch_recording import FetchRule
+
 
 Count = Annotated[int, Field(ge=1, le=1024)]
 
@@ -128,6 +130,38 @@ class StoreSettings(_Part):
         return self
 
 
+class ApiSettings(_Part):
+    """The hook: who may hand calls in, and how.
+
+    Args:
+        host: address to listen on.
+        port: likewise.
+        public_url: under which the platform knows this server; a signature of Twilio covers it.
+        max_body_bytes: of an upload; an event may have 256 KiB.
+        per_minute: requests from one address; more are told to come later.
+        twilio_auth_token: with which Twilio signs.
+        webhook_secret: of the Standard Webhooks specification, ``whsec_...``.
+    """
+
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+    public_url: str
+    max_body_bytes: Annotated[int, Field(gt=0)]
+    per_minute: Annotated[int, Field(ge=1)]
+    twilio_auth_token: SecretStr
+    webhook_secret: SecretStr
+
+
+class FetchSettings(_Part):
+    """From where recordings are fetched that an event names."""
+
+    hosts: tuple[str, ...]
+    private: bool
+    within_s: Annotated[float, Field(gt=0)]
+    user: str
+    password: SecretStr
+
+
 class DatabaseSettings(_Part):
     """Where the records are; the URL can hold a password, so it is shown nowhere."""
 
@@ -155,6 +189,8 @@ class Settings(BaseSettings):
     access: AccessSettings
     store: StoreSettings
     database: DatabaseSettings
+    api: ApiSettings
+    fetch: FetchSettings
     retention: RetentionSettings
 
     @classmethod
@@ -172,6 +208,15 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """SQLAlchemy URL of the records; not to be printed."""
         return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'callseal.db'}"
+
+    @property
+    def fetch_rule(self) -> FetchRule:
+        """From where recordings are fetched; the login goes to every listed host."""
+        from pipeline.fetch_recording import FetchRule
+
+        login = (self.fetch.user, self.fetch.password.get_secret_value())
+        logins = {host: login for host in self.fetch.hosts if self.fetch.user and not host.startswith(".")}
+        return FetchRule(self.fetch.hosts, self.fetch.private, self.fetch.within_s, logins)
 
     @property
     def jobs_url(self) -> str:

@@ -205,6 +205,26 @@ class Records:
             _note(connection, call.call_id, "received", {"artifacts": len(artifacts)}, call.received_at)
         return True
 
+    def replace_originals(
+        self, call: CallRecord, artifacts: Sequence[Artifact], at: datetime
+    ) -> tuple[SealedObject, ...]:
+        """Puts the originals of a waiting call in the place of those it had; gives the latter, to be destroyed next.
+
+        Raises:
+            Refused: the call is done or was erased meanwhile, or its caller has another key by now.
+            Temporary: the caller is being erased.
+        """
+        with writing(self.engine) as connection:
+            before = _call(connection, call.call_id)
+            if before is None or before.status is not None:
+                raise Refused("the call does not wait any more")
+            old = held_artifacts(connection, schema.artifacts.c.call_id == call.call_id)
+            connection.execute(schema.artifacts.delete().filter_by(call_id=call.call_id))
+            connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
+            _insert_artifacts(connection, call, artifacts)
+            _note(connection, call.call_id, "fetched", {"artifacts": len(artifacts)}, at)
+        return tuple(held.artifact.sealed for held in old)
+
     def finish_call(self, call: CallRecord, artifacts: Sequence[Artifact], at: datetime) -> tuple[SealedObject, ...]:
         """Puts the result and its artifacts in the place of what the call had, in one transaction.
 

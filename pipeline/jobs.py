@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from pipeline import schema
+from pipeline.arrival import fetch_announced
 from pipeline.connect import reading, writing
 from pipeline.errors import BadInput, CallsealError, MissingExtra, NotFound, Refused, Temporary
+from pipeline.fetch_recording import fetch
 from pipeline.run import give_up, process_waiting
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Settings
     from pipeline.db import Records
+    from pipeline.fetch_recording import FetchRule
     from pipeline.run import Rooms
 
 QUEUE: Final = "calls"
@@ -84,7 +87,7 @@ def serve_jobs(rooms: Rooms, settings: Settings, worker_id: str, at_once: int, c
     Raises:
         MissingExtra: DBOS is not installed.
     """
-    dbos = _library()
+    dbos, rule = _library(), settings.fetch_rule
     prepare_queue(settings)
     config: DBOSConfig = {
         "name": "callseal",
@@ -100,7 +103,7 @@ def serve_jobs(rooms: Rooms, settings: Settings, worker_id: str, at_once: int, c
 
     @dbos.DBOS.step(name="process")  # type: ignore[untyped-decorator,unused-ignore]
     def process_step(call_id: str) -> str:
-        return try_call(call_id, rooms, clock())
+        return try_call(call_id, rooms, rule, clock())
 
     @dbos.DBOS.workflow(name=WORKFLOW, max_recovery_attempts=DEADLY)  # type: ignore[untyped-decorator,unused-ignore]
     def carry(call_id: str) -> str:
@@ -118,12 +121,13 @@ def stop_jobs(within_s: int) -> None:
     _library().DBOS.destroy(workflow_completion_timeout_sec=within_s)
 
 
-def try_call(call_id: str, rooms: Rooms, now: datetime) -> str:
+def try_call(call_id: str, rooms: Rooms, rule: FetchRule, now: datetime) -> str:
     """Carry a waiting call on; gives its status or the name of the error, of which the call's record says more.
 
     An error that nobody raised on purpose may quote the call, so only the name of its type leaves this function.
     """
     try:
+        fetch_announced(call_id, rooms, lambda url: fetch(url, rule), now)
         return process_waiting(call_id, rooms, now).status.value
     except (BadInput, NotFound, Refused) as exc:  # quarantined already; or erased; or restricted meanwhile
         return type(exc).__name__

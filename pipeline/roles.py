@@ -40,6 +40,7 @@ class Act(StrEnum):
     BACKUP = "backup"
     RESTORE = "restore"
     POLICY = "policy"
+    ADMIT = "admit"
 
 
 _ALL: Final = frozenset(ArtifactKind)
@@ -69,6 +70,6 @@ DOES: Final[Mapping[Role, frozenset[Act]]] = {
     Role.PRIVACY_OFFICER: frozenset(
         {Act.EXPORT, Act.ERASE, Act.HOLD, Act.RETENTION, Act.RIGHTS, Act.INCIDENT, Act.AUDIT, Act.RESTORE}
     ),
-    Role.ADMIN: frozenset({Act.ROTATE, Act.BACKUP, Act.RESTORE, Act.POLICY, Act.INCIDENT, Act.AUDIT}),
+    Role.ADMIN: frozenset({Act.ROTATE, Act.BACKUP, Act.RESTORE, Act.POLICY, Act.INCIDENT, Act.AUDIT, Act.ADMIT}),
 }
 OPENS_UNRECORDED: Final = frozenset({Role.WORKER})  # opens each call several times; the call's history says so once

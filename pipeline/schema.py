@@ -33,7 +33,7 @@ from pipeline.numbers import reads_like_a_number
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0009"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0010"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -262,4 +262,14 @@ audit = Table(
     Column("sha256", String(64), nullable=False, unique=True),
     Column("key_id", String(64), nullable=False),
     Column("signature", LargeBinary, nullable=False),
+)
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token_id", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", String(128), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime, nullable=True),
 )

@@ -26,7 +26,7 @@ pytest_plugins = ("tests.real",)
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {"process", "show", "export", "delete", "certificate", "hold", "retention", "subject", "keys"}
-COMMANDS |= {"worker", "jobs", "reprocess", "backup", "restore", "audit", "models", "store", "doctor"}
+COMMANDS |= {"serve", "token", "worker", "jobs", "reprocess", "backup", "restore", "audit", "models", "store", "doctor"}
 ARTIFACTS = {"redacted_audio", "transcript", "consent_record", "manifest"}
 APP = typer.main.get_command(cli.app)
 STAGES = {"intake", "decode", "transcribe", "diarize", "detect", "consent", "redact", "verify", "seal"}

@@ -1,0 +1,1 @@
+"""The hook: HTTP in, waiting calls out; see ``pipeline.api.app``."""

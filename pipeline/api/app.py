@@ -1,0 +1,187 @@
+"""The hook: finished calls come in over HTTP, are verified, sealed at once and answered; workers do the rest.
+
+Takes what was joined in :class:`Door`; gives a FastAPI application. Every way in checks who sends before it reads what
+is sent, and a call that comes twice is answered as done. Bodies are sealed as they arrive; nothing of them is written
+plain. Answers and logs hold ids and names of errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from anyio import from_thread
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from pipeline.api import events, metrics, multipart
+from pipeline.api.limits import RateLimit
+from pipeline.arrival import Legs, hand_in
+from pipeline.errors import BadInput, BadMetadata, CallsealError, NotFound, Refused, Temporary
+from pipeline.metadata import parse_metadata
+from pipeline.tokens import Scope, check_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from pipeline.config import Settings
+    from pipeline.custody import Custody
+    from pipeline.metadata import CallMetadata
+    from pipeline.retain import RetentionPolicy
+
+EVENT_BYTES: Final = 256 << 10
+_STATUS: Final[tuple[tuple[type[CallsealError], int], ...]] = (
+    (BadInput, 422),
+    (Refused, 403),
+    (NotFound, 404),
+    (Temporary, 503),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the hook needs.
+
+    Args:
+        settings: limits and secrets.
+        held: keys, store and records, in the role of intake.
+        retention: until when an original may wait.
+        enqueue: puts a call that waits into the queue.
+        clock: gives the time.
+    """
+
+    settings: Settings
+    held: Custody
+    retention: RetentionPolicy
+    enqueue: Callable[[str], None] = field(repr=False)
+    clock: Callable[[], datetime] = field(repr=False)
+
+
+def make_app(door: Door) -> FastAPI:
+    """The application; ``/docs`` describes it."""
+    app = FastAPI(title="callseal", description="Finished calls in.", redoc_url=None)
+    limit = RateLimit(door.settings.api.per_minute)
+
+    @app.middleware("http")
+    async def _admit(request: Request, call_next: Any) -> Any:
+        peer = request.client.host if request.client else ""
+        if not limit.admits(peer, door.clock()):
+            return JSONResponse({"error": "TooManyRequests"}, 429, {"Retry-After": "1"})
+        return await call_next(request)
+
+    @app.exception_handler(CallsealError)
+    async def _refuse(_: Request, exc: CallsealError) -> JSONResponse:
+        status = next((code for kind, code in _STATUS if isinstance(exc, kind)), 500)
+        return JSONResponse({"error": type(exc).__name__, "message": str(exc)}, status)
+
+    _watching(app, door)
+    _taking(app, door)
+    return app
+
+
+def _watching(app: FastAPI, door: Door) -> None:
+    """Ways to see how it is."""
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, bool]:
+        """Whether the process answers."""
+        return {"ok": True}
+
+    @app.get("/readyz")
+    def readyz() -> dict[str, bool]:
+        """Whether database and store answer."""
+        door.held.records.root_key_ids()
+        door.held.archive.store.stat("0" * 32)
+        return {"ok": True}
+
+    @app.get("/metrics", dependencies=[Depends(_token(door, Scope.METRICS))])
+    def metrics_page() -> PlainTextResponse:
+        """For Prometheus."""
+        return PlainTextResponse(metrics.page(door.held.records, door.clock()))
+
+
+def _taking(app: FastAPI, door: Door) -> None:
+    """Ways in for finished calls."""
+
+    @app.post("/calls", status_code=202, dependencies=[Depends(_token(door, Scope.DELIVER))])
+    def upload(request: Request) -> dict[str, Any]:
+        """A call as multipart/form-data: first ``metadata`` (JSON), then ``audio``, or ``agent`` and ``customer``."""
+        parts = multipart.parts(
+            request.headers.get("content-type", ""), _body(request, door.settings.api.max_body_bytes)
+        )
+        name, first = next(parts, ("", iter(())))
+        if name != "metadata":
+            raise BadMetadata("the first part is called metadata")
+        metadata = parse_metadata(_small(first))
+        legs = multipart.legs(parts)
+        return _take(door, legs, metadata)
+
+    @app.post("/hooks/twilio", status_code=202)
+    def twilio(request: Request) -> dict[str, Any]:
+        """A recording status callback of Twilio; metadata may stand in its URL's query, which the signature covers."""
+        fields = events.form(_small(_body(request, EVENT_BYTES)))
+        url = door.settings.api.public_url.rstrip("/") + request.url.path
+        url += f"?{request.url.query}" if request.url.query else ""
+        secret = door.settings.api.twilio_auth_token.get_secret_value()
+        events.check_twilio(url, fields, request.headers.get("x-twilio-signature", ""), secret)
+        found = events.of_twilio(fields, dict(request.query_params))
+        return _take(door, *found) if found else {"accepted": False}
+
+    @app.post("/hooks/standard", status_code=202)
+    def standard(request: Request) -> dict[str, Any]:
+        """An event ``call.finished`` signed by the Standard Webhooks specification."""
+        raw = _small(_body(request, EVENT_BYTES))
+        events.check_standard(raw, dict(request.headers), door.settings.api.webhook_secret.get_secret_value())
+        found = events.of_standard(raw)
+        return _take(door, *found) if found else {"accepted": False}
+
+
+def _take(door: Door, legs: Legs, metadata: CallMetadata) -> dict[str, Any]:
+    """Seal the call, or what is known of it, and let it wait."""
+    limit = door.settings.audio.max_bytes
+    added = hand_in(legs, metadata, door.held, door.retention, limit, door.clock())
+    call_id = str(metadata.call_id)
+    if added:
+        door.enqueue(call_id)
+    return {"accepted": True, "call_id": call_id, "repeated": not added}
+
+
+def _token(door: Door, scope: Scope) -> Callable[[Request], None]:
+    """Lets pass who bears a token that is good for the scope; everybody else is recorded."""
+
+    def check(request: Request) -> None:
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        try:
+            check_token(door.held.records.engine, text if kind.lower() == "bearer" else "", scope, door.clock())
+        except Refused:
+            door.held.access.note_denied(scope.value)
+            raise
+
+    return check
+
+
+def _body(request: Request, limit: int) -> Iterator[bytes]:
+    """The body as it arrives, read from a worker thread. Raises BadInput beyond ``limit`` bytes."""
+    stream, size = request.stream(), 0
+
+    async def following() -> bytes | None:
+        async for chunk in stream:
+            return chunk
+        return None
+
+    while (chunk := from_thread.run(following)) is not None:
+        size += len(chunk)
+        if size > limit:
+            raise BadInput(f"the body is larger than the limit of {limit} bytes")
+        yield chunk
+
+
+def _small(chunks: Iterable[bytes]) -> bytes:
+    """All of a small part. Raises BadInput if it is none."""
+    whole = bytearray()
+    for chunk in chunks:
+        whole += chunk
+        if len(whole) > EVENT_BYTES:
+            raise BadInput(f"more than {EVENT_BYTES} bytes where an event or metadata were expected")
+    return bytes(whole)
