@@ -8,10 +8,11 @@ faster on CPU than one worker with several threads.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,12 @@ class WhisperTranscriber:
             num_workers=options.workers,
             local_files_only=True,
         )
+
+    def with_beam(self, beam_size: int) -> WhisperTranscriber:
+        """The same weights, in memory once, under another decoding."""
+        other = copy.copy(self)
+        other._options = replace(self._options, beam_size=beam_size)  # noqa: SLF001 -- its own copy
+        return other
 
     def detect_language(self, windows: Sequence[Window]) -> SpokenLanguage:
         """The language most likely spoken in these windows, its mean probability over them; 0 if it knows but one."""

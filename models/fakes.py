@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.audio import SPEECH_RATE_HZ
+from pipeline.listen import GAP_S
 from pipeline.pii import TextEntity
+from pipeline.sentinel import sentinel
 from pipeline.speech import VAD_FRAME, VadState
 from pipeline.types import CharSpan, SpeakerSpan, SpokenLanguage, TimeSpan, Word
 
@@ -52,12 +55,14 @@ class FakeTranscriber:
         script: words with call times, by channel.
         language: what every call is said to be spoken in, with ``certainty``.
         swallows: stretches left without words, as a recogniser does at times, unless heard by themselves.
+        deaf: it does not recognise the sentinel that the windows of a verifier end in.
     """
 
     script: Mapping[Channel, Sequence[Word]] = field(repr=False)
     language: str = "en"
     swallows: Mapping[Channel, Sequence[TimeSpan]] = field(default_factory=dict)
     certainty: float = 1.0
+    deaf: bool = False
 
     def detect_language(self, windows: Sequence[Window]) -> SpokenLanguage:  # noqa: ARG002 -- the protocol's signature
         """The scripted language."""
@@ -81,6 +86,11 @@ class FakeTranscriber:
                 lost = any(span.start_s <= middle_s < span.end_s for span in swallowed)
                 if piece.span.start_s <= middle_s < piece.span.end_s and not lost:
                     yield Word(word.text, _in_window(word.span, piece), word.probability)
+        ends_s = max(piece.offset_s + piece.span.duration_s for piece in window.pieces)
+        planted = window.samples[round(ends_s * SPEECH_RATE_HZ) :]
+        sentence = sentinel(self.language)
+        if sentence and len(planted) > SPEECH_RATE_HZ and planted.any() and not self.deaf:
+            yield from spoken(sentence.text, ends_s + GAP_S)
 
 
 def _in_window(span: TimeSpan, piece: Piece) -> TimeSpan:

@@ -29,6 +29,7 @@ from pipeline.store.local import LocalStore
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from models.asr import WhisperTranscriber
     from pipeline.config import Settings
     from pipeline.pii import PiiRecognizer
     from pipeline.speakers import Diarizer
@@ -64,10 +65,14 @@ def build(settings: Settings) -> Rooms:
         return PyannoteVad(segmentation, settings.diarization.device)
 
     @cache
-    def transcriber() -> Transcriber:
+    def recogniser() -> WhisperTranscriber:
         from models.asr import AsrOptions, WhisperTranscriber
 
         return WhisperTranscriber(asr, AsrOptions(**settings.asr.model_dump(exclude={"model"})))
+
+    @cache
+    def listener() -> Transcriber:
+        return recogniser().with_beam(settings.verify.beam_size)
 
     @cache
     def diarizer() -> Diarizer:
@@ -94,7 +99,8 @@ def build(settings: Settings) -> Rooms:
     held.access.note_policies({name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in policies.items()})
     return Rooms(
         vad=vad,
-        transcriber=transcriber,
+        transcriber=recogniser,
+        listener=listener,
         diarizer=diarizer,
         recognizer=recognizer,
         redaction=redaction,

@@ -67,6 +67,9 @@ class VerifySettings(_Part):
 
     languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2}$")], ...]
     min_language_certainty: Annotated[float, Field(ge=0, le=1)]
+    rounds: Annotated[int, Field(ge=1, le=10)]
+    context_s: Annotated[float, Field(ge=0.5, le=30)]
+    beam_size: Count
 
 
 class PolicySettings(_Part):

@@ -1,7 +1,7 @@
 """Publishing: what was understood of a call becomes sealed artifacts and one row, by what the consent allows.
 
-Order of writes: artifacts are sealed; the redacted recording is opened again and checked; then the row appears, and
-with it everything; then what it replaces is destroyed. A failure before the row destroys what was sealed.
+Order of writes: the redacted recording is sealed, checked and listened to again; the documents are sealed; then the row
+appears, and with it everything; then what it replaces is destroyed. A failure before the row destroys what was sealed.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline import audio, encode, retain, summary, verify
-from pipeline.consent.clips import Clips
-from pipeline.errors import VerificationFailed
-from pipeline.redact import apply_to_audio
+from pipeline import retain, summary
 from pipeline.retain import Context
 from pipeline.store import Label
 from pipeline.types import Artifact, ArtifactKind, Status
+from pipeline.verified import UNVERIFIED, Verification, Written, verified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from pipeline.audio import AudioFormat, Recording
+    from pipeline.audio import AudioFormat
     from pipeline.db import CallRecord
     from pipeline.ingest import Intake
     from pipeline.keys import OpenSubjectKey
+    from pipeline.leaks import Understood
     from pipeline.placeholders import Original
     from pipeline.retain import Retention
     from pipeline.run import Rooms
@@ -45,8 +44,9 @@ _STATUS = {
 class Draft:
     """Everything known of a call before anything is kept.
 
-    ``turns`` are redacted already; ``doubts`` are reasons why the call must not be stored before a person looked at it.
-    ``originals`` are what the policy lets be shown again.
+    ``turns`` are redacted already, and ``understood`` is not; ``doubts`` are reasons why the call must not be stored
+    before a person looked at it; ``originals`` are what the policy lets be shown again; ``verification`` says how the
+    recording that was written came through.
     """
 
     record: CallRecord
@@ -58,17 +58,11 @@ class Draft:
     redactions: tuple[Redaction, ...]
     review: tuple[ReviewItem, ...]
     decision: ConsentDecision
+    understood: Understood = field(repr=False)
     context: Context = field(default_factory=Context)
     doubts: tuple[str, ...] = ()
     originals: tuple[Original, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """The redacted recording, and the evidence that can be heard in it."""
-
-    sealed: SealedObject
-    clips: Clips
+    verification: Verification = UNVERIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +94,17 @@ def publish(
         StoreUnavailable: likewise.
     """
     verdict = _verdict(_status(draft, rooms), draft.record, draft.context, rooms, now)
-    status = verdict.status
+    written: Written | None = None
     sealed: list[SealedObject] = []
     try:
-        written = _redacted_audio(draft, verdict, subject, rooms, watch) if status is Status.STORED else None
+        if verdict.status is Status.STORED:
+            draft, written = verified(draft, verdict.label(ArtifactKind.REDACTED_AUDIO), subject, rooms, watch)
+            verdict = _verdict(_status(draft, rooms), draft.record, draft.context, rooms, now)
         if written:
             sealed.append(written.sealed)
         with watch.stage("seal"):
             sealed.extend(_documents(draft, verdict, written, subject, rooms))
+        status = verdict.status
         kept = sealed + (list(draft.intake.objects) if status is Status.QUARANTINED else [])
         artifacts = _retained(kept, verdict)
         for artifact in artifacts:
@@ -164,47 +161,8 @@ def _status(draft: Draft, rooms: Rooms) -> Status:
     return Status.DISCARDED if draft.doubts and outcome == "keep_before" else _STATUS[outcome]
 
 
-def _redacted_audio(
-    draft: Draft, verdict: Verdict, subject: OpenSubjectKey, rooms: Rooms, watch: Stopwatch
-) -> _Written:
-    """Decode again, redact, encode, seal, open and check; the clips hear what was written."""
-    call_id, original, limit_s = draft.record.call_id, draft.intake.recording, rooms.audio.max_duration_s
-
-    clips = Clips(draft.decision.evidence, draft.channels, draft.fmt.rate_hz)
-
-    def redacted() -> Any:
-        blocks = audio.decode_native(original, draft.fmt, limit_s)
-        return apply_to_audio(blocks, draft.redactions, draft.channels, draft.fmt, rooms.redaction.audio)
-
-    kind = ArtifactKind.REDACTED_AUDIO
-    label = verdict.label(kind)
-    with watch.stage("redact"), rooms.archive.write(call_id, kind, subject, label=label) as writer:
-        encode.encode(redacted, draft.fmt, writer.write)
-    try:
-        with watch.stage("verify"):
-            written = audio.Recording((lambda: rooms.archive.open(writer.sealed, call_id, subject),))
-            _check(draft, clips, original, written, limit_s)
-    except BaseException:
-        rooms.archive.destroy(writer.sealed)
-        raise
-    return _Written(writer.sealed, clips)
-
-
-def _check(draft: Draft, clips: Clips, original: Recording, written: Recording, limit_s: float) -> None:
-    fmt = audio.probe(written)
-    if (fmt.rate_hz, fmt.channels) != (draft.fmt.rate_hz, draft.fmt.channels):
-        raise VerificationFailed("the recording that was written has another rate or channel count")
-    verify.check_audio(
-        audio.decode_native(original, draft.fmt, limit_s),
-        clips.listen(audio.decode_native(written, fmt, limit_s)),
-        draft.redactions,
-        draft.channels,
-        fmt.rate_hz,
-    )
-
-
 def _documents(
-    draft: Draft, verdict: Verdict, written: _Written | None, subject: OpenSubjectKey, rooms: Rooms
+    draft: Draft, verdict: Verdict, written: Written | None, subject: OpenSubjectKey, rooms: Rooms
 ) -> list[SealedObject]:
     """A consent record of every call; a transcript and a map of one that is stored; a manifest unless discarded."""
     call_id, status = draft.record.call_id, verdict.status

@@ -20,6 +20,7 @@ from pipeline.errors import BadAudio, BadInput, BadMetadata, Temporary, UsageErr
 from pipeline.guards import guard
 from pipeline.keypresses import between_keys, echoes, marked, pressed
 from pipeline.keys import anonymous_subject_id
+from pipeline.leaks import Understood
 from pipeline.loudness import Loudness
 from pipeline.pii import detect
 from pipeline.placeholders import mask, standing
@@ -64,6 +65,7 @@ class Rooms:
 
     vad: Callable[[], Vad]
     transcriber: Callable[[], Transcriber]
+    listener: Callable[[], Transcriber]
     diarizer: Callable[[], Diarizer]
     recognizer: Callable[[], PiiRecognizer]
     redaction: RedactionPolicy
@@ -216,7 +218,8 @@ def _understand(
         heard = settle(heard, dict(zip(channels, loudness.levels(), strict=True)))
     tones = listener.tones()
     with watch.stage("diarize"):
-        turns = attribute(heard.segments, _speakers(intake, channels, heard, rooms))
+        speakers = _speakers(intake, channels, heard, rooms)
+        turns = attribute(heard.segments, speakers)
     with watch.stage("detect"):
         findings = detect(turns, rooms.recognizer(), metadata.known_pii, rooms.redaction, heard.language)
     with watch.stage("consent"):
@@ -243,6 +246,7 @@ def _understand(
         redactions=(*redactions, *shadows(redactions, heard.speech), *keys, *echoed, *withdrawn),
         review=(*review, *whole),
         decision=decision,
+        understood=Understood(turns, findings, heard.speech, heard.language, metadata.known_pii, speakers),
         doubts=why,
         context=context,
     )

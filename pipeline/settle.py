@@ -41,7 +41,7 @@ def settle(heard: Heard, levels: Mapping[Channel, NDArray[np.float16]]) -> Heard
         levels: per channel, dB of every ``loudness.HOP_S``.
     """
     speech = {channel: sounds(levels[channel], spans) for channel, spans in heard.speech.items()}
-    words = {channel: iter(_words(spoken, speech[channel])) for channel, spoken in _lines(heard.segments).items()}
+    words = {channel: iter(drawn_in(spoken, speech[channel])) for channel, spoken in _lines(heard.segments).items()}
     segments = [Segment(each.channel, tuple(islice(words[each.channel], len(each.words)))) for each in heard.segments]
     return replace(heard, segments=tuple(sorted(segments, key=lambda each: each.span)), speech=speech)
 
@@ -54,9 +54,10 @@ def _lines(segments: Sequence[Segment]) -> dict[Channel, list[Word]]:
     return lines
 
 
-def _words(words: Sequence[Word], speech: Sequence[TimeSpan]) -> Iterator[Word]:
-    drawn_in = [_settled(word, after, speech) for word, after in zip_longest(words, words[1:])]
-    return _trailed(drawn_in, speech)
+def drawn_in(words: Sequence[Word], speech: Sequence[TimeSpan]) -> tuple[Word, ...]:
+    """Words of one channel, in order, drawn in to its sounds."""
+    settled = [_settled(word, after, speech) for word, after in zip_longest(words, words[1:])]
+    return tuple(_trailed(settled, speech))
 
 
 def _settled(word: Word, after: Word | None, speech: Sequence[TimeSpan]) -> Word:

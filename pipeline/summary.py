@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         TimeSpan,
         Turn,
     )
+    from pipeline.verified import Verification
 
 TRANSCRIPT_VERSION = 1
 CONSENT_VERSION = 2
@@ -125,6 +126,16 @@ def review(items: Sequence[ReviewItem]) -> list[dict[str, Any]]:
     return [{"channel": each.channel.value, **_seconds(each.span), "reason": each.reason} for each in items]
 
 
+def verification(how: Verification) -> dict[str, Any]:
+    """How the recording that was written was listened to again."""
+    return {
+        "rounds": how.rounds,
+        "listened_s": round(how.listened_s, 3),
+        "heard_again": how.heard_again,
+        "clean": how.clean,
+    }
+
+
 def originals(call_id: str, kept: Sequence[Original], salt: str) -> dict[str, Any]:
     """The sealed map from placeholders to values; ``salt`` keeps its hash from telling what a guess is worth."""
     return {
@@ -163,6 +174,7 @@ def call(draft: Draft, status: Status, kept: Sequence[Artifact], timings_s: Mapp
         "redactions": redactions(draft.redactions),
         "review": review(draft.review),
         "doubts": list(draft.doubts),
+        "verification": verification(draft.verification),
         "artifacts": artifacts(kept),
         "timings_s": {stage: round(seconds, 3) for stage, seconds in timings_s.items()},
     }

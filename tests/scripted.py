@@ -83,6 +83,7 @@ def models(lines: Sequence[tuple[Channel, str, float]] = LINES) -> dict[str, Any
     return {
         "vad": FakeVad,
         "transcriber": lambda: FakeTranscriber(words),
+        "listener": lambda: FakeTranscriber(words),
         "diarizer": lambda: FakeDiarizer(SPEAKERS),
         "recognizer": lambda: FakeRecognizer({NAME: "PERSON"}),
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pipeline import audio, build, publish, retain, run, verify
+from pipeline import audio, build, retain, run, verified, verify
 from pipeline.archive import Archive
 from pipeline.config import load_settings
 from pipeline.errors import CallsealError
@@ -100,7 +100,7 @@ FAILING: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
     "decoding": lambda patch: patch.setattr(audio, "decode_speech", _quote),
     "consent": lambda patch: patch.setattr(run, "judge", _quote),
     "planning": lambda patch: patch.setattr(run, "plan", _quote),
-    "redacting": lambda patch: patch.setattr(publish, "apply_to_audio", _quote),
+    "redacting": lambda patch: patch.setattr(verified, "apply_to_audio", _quote),
     "verifying": lambda patch: patch.setattr(verify, "check_audio", _quote),
     "writing": lambda patch: patch.setattr(Archive, "put", _quote),
     "dating": lambda patch: patch.setattr(retain, "plan", _quote),
@@ -127,7 +127,7 @@ def test_a_room_that_fails_does_not_quote(
     assert _told(acted, tmp_path, caplog, [*_deliver(tmp_path), "--json"]) == 1
 
 
-@pytest.mark.parametrize("model", ["vad", "transcriber", "diarizer", "recognizer"])
+@pytest.mark.parametrize("model", ["vad", "transcriber", "listener", "diarizer", "recognizer"])
 def test_a_model_that_fails_does_not_quote(
     acted: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, model: str
 ) -> None:

@@ -23,6 +23,7 @@ from pipeline.consent.clips import Clips
 from pipeline.db import CallRecord
 from pipeline.errors import BadAudio, StoreUnavailable
 from pipeline.ingest import Intake
+from pipeline.leaks import Understood
 from pipeline.publish import Draft
 from pipeline.types import (
     Action,
@@ -41,6 +42,7 @@ from pipeline.types import (
     Turn,
     Verdict,
 )
+from pipeline.verified import Verification
 from tests.factories import span, word
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "summary.json").read_text())
@@ -82,7 +84,9 @@ DRAFT = Draft(
     redactions=(Redaction("CREDIT_CARD", Channel.CUSTOMER, span(2.0, 7.3), Action.TONE, "asked for a card number"),),
     review=(ReviewItem(Channel.CUSTOMER, span(80.1, 81.0), "speech with no words"),),
     decision=DECISION,
+    understood=Understood(TURNS, (), {}, "en", {}),
     doubts=("a leak",),
+    verification=Verification(rounds=2, listened_s=41.23456, heard_again=1, clean=True),
 )
 KEPT = (Artifact(SEALED, NOW, datetime(2027, 11, 20, 14, 3, tzinfo=UTC), "default"),)
 

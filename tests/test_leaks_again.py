@@ -1,0 +1,137 @@
+"""What was heard again is read in the light of the talk: what is left of a value leaks, what is ordinary stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models.fakes import FakeRecognizer, spoken
+from pipeline.leaks import Understood, leaks, masked, values
+from pipeline.listen import Hearing
+from pipeline.pii import detect, load_policy
+from pipeline.placeholders import mask
+from pipeline.redact import plan
+from pipeline.spans import middle_in, without
+from pipeline.types import Action, Channel, Redaction, Turn
+from tests.factories import span, turn, word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.types import TimeSpan, Word
+
+AGENT, CUSTOMER = Channel.AGENT, Channel.CUSTOMER
+POLICY = load_policy()
+RECOGNIZER = FakeRecognizer({"Dana Whitfield": "PERSON"})
+NUMBER = "my card number is four one one one one one one one one one one one one one one one thank you"
+CALL = (
+    turn("what is your card number please", 0.0, AGENT),
+    turn(NUMBER, 3.0, CUSTOMER),
+    turn("and your name please", 12.0, AGENT),
+    turn("Dana Whitfield and I live in the garden", 15.0, CUSTOMER),
+)
+
+
+def understood(turns: tuple[Turn, ...] = CALL, known: Mapping[str, Sequence[str]] | None = None) -> Understood:
+    """A call as the product understands it, with its speech where its words are."""
+    findings = detect(turns, RECOGNIZER, known or {}, POLICY)
+    speech = {on: tuple(w.span for t in turns if t.channel is on for w in t.words) for on in (AGENT, CUSTOMER)}
+    return Understood(turns, findings, speech, "en", known or {})
+
+
+def heard_again(
+    before: Understood, words: Sequence[Word], part: TimeSpan, redactions: tuple[Redaction, ...] | None = None
+) -> tuple[Understood, tuple[Redaction, ...]]:
+    """What leaks when the customer's part is heard as these words."""
+    done = plan(before.turns, before.findings, before.speech, POLICY) if redactions is None else redactions
+    gone = [each.span for each in done if each.channel is CUSTOMER]
+    audible = tuple(each for each in words if not middle_in(each.span, gone))
+    hearing = Hearing({CUSTOMER: audible}, {CUSTOMER: tuple(without([part], gone))}, ())
+    return leaks(before, done, hearing, RECOGNIZER, POLICY)
+
+
+def test_a_clean_recording() -> None:
+    """The same ordinary words as the first time are no leak, though they stand beside a number."""
+    after, found = heard_again(understood(), spoken("my card number is", 3.0), span(3.0, 4.4))
+    assert found == ()
+    assert [w.text for w in after.words(CUSTOMER)] == [w.text for w in understood().words(CUSTOMER)]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("one one", "CREDIT_CARD"),  # the rest of a number is part of it
+        ("4111", "CREDIT_CARD"),
+        ("Whitfield", "PERSON"),  # a value of the call
+        ("Whitfeld", "PERSON"),  # nearly one
+        ("it is sam at example dot com", "EMAIL_ADDRESS"),  # something that nobody heard the first time
+    ],
+)
+def test_what_is_left_of_a_value(said: str, kind: str) -> None:
+    """Digits at the edge of a number, a name heard again and anything new that is personal are leaks of their kind."""
+    _, found = heard_again(understood(), spoken(said, 11.0), span(10.9, 13.5))
+    assert kind in {each.entity_type for each in found}
+    assert all(each.reason.startswith("heard again: ") for each in found)
+    assert all(each.span.end_s > 11.0 for each in found)
+
+
+def test_what_is_redacted_is_no_leak() -> None:
+    """The number itself, which stays in the talk for context, is not reported again with its rest."""
+    _, (found,) = heard_again(understood(), spoken("one one", 11.0), span(10.9, 12.4))
+    assert found.span.start_s >= 10.5
+
+
+@pytest.mark.parametrize("said", ["yes", "okay thank you", "the garden is lovely", "it is raining"])
+def test_what_is_ordinary_stays(said: str) -> None:
+    """Small talk, and a word that only says that one listens, are no leaks."""
+    assert heard_again(understood(), spoken(said, 18.2), span(18.0, 20.0))[1] == ()
+
+
+def test_a_value_known_beforehand() -> None:
+    """What the platform said must not stay is a leak when it is heard."""
+    before = understood(known={"PASSWORD": ["rhubarb"]})
+    _, (found,) = heard_again(before, spoken("rhubarb", 16.5), span(16.4, 18.0))
+    assert found.entity_type == "PASSWORD"
+
+
+def test_words_that_were_replaced_do_not_come_back() -> None:
+    """What was recognised in a part the first time gives way to what is heard in it now."""
+    after, _ = heard_again(understood(), spoken("kitchen", 17.0), span(15.7, 19.0))
+    texts = [w.text for w in after.words(CUSTOMER)]
+    assert texts[-1] == "kitchen"
+    assert "garden" not in texts
+    assert {"Dana", "Whitfield"} < set(texts)
+
+
+def test_values_are_what_would_tell_something() -> None:
+    """Digits count from four on, words if they are uncommon; whatever else a finding covers is nobody's secret."""
+    assert values(understood()) == {"CREDIT_CARD": ["4111111111111111"], "PERSON": ["Dana Whitfield"]}
+    short = understood((turn("and the CVV", 0.0, AGENT), turn("it is four one two", 2.0)))
+    assert short.findings
+    assert values(short) == {}
+
+
+def test_marks_in_the_transcript() -> None:
+    """Every word in the middle of a further redaction goes, those of one redaction together; marks stay as they are."""
+    before = understood()
+    turns = mask(before.turns, before.findings, POLICY).turns
+    more = (
+        Redaction("PERSON", CUSTOMER, span(16.3, 17.1), Action.TONE, "heard again"),
+        Redaction("CVV", AGENT, span(0.0, 0.6), Action.TONE, "heard again"),
+        Redaction("PIN", CUSTOMER, span(3.0, 10.0), Action.TONE, "heard again"),
+    )
+    texts = [each.text for each in masked(turns, more, POLICY)]
+    assert texts == [
+        "[CVV] your card number please",
+        "[PIN] [CREDIT_CARD]",
+        "and your name please",
+        "[PERSON] and I [PERSON_2] the garden",
+    ]
+
+
+def test_a_word_that_looks_like_a_mark() -> None:
+    """Only a whole mark is left alone."""
+    said = (Turn("customer", CUSTOMER, (word("[4111", 0.0, 0.5),)),)
+    redaction = Redaction("PIN", CUSTOMER, span(0.0, 1.0), Action.TONE, "heard again")
+    assert masked(said, (redaction,), POLICY)[0].text == "[PIN]"

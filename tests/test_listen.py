@@ -1,0 +1,167 @@
+"""Listening again: what is worth it, how it is packed, and when a part counts as heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from models.fakes import FakeTranscriber, spoken
+from pipeline.audio import SPEECH_RATE_HZ
+from pipeline.listen import GAP_S, GIVE_UP, LONGEST_PART_S, Ground, Hearing, hear, where
+from pipeline.sentinel import sentinel
+from pipeline.speech import WINDOW_S, Window
+from pipeline.types import Channel, SpokenLanguage, TimeSpan, Word
+from tests.factories import span, speaking, word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+AGENT, CUSTOMER = Channel.AGENT, Channel.CUSTOMER
+PLANTED = sentinel("en")
+SOUND = np.full(2 * SPEECH_RATE_HZ, 0.3, np.float32)
+
+
+def ground(targets: Sequence[TimeSpan] = (), words: Sequence[Word] = (), *, unsure: bool = False) -> Ground:
+    """A channel on which somebody speaks from 0 to 30 s and from 60 to 70 s; the targets are redacted."""
+    return Ground(tuple(targets), tuple(targets), (span(0, 30), span(60, 70)), tuple(words), unsure=unsure)
+
+
+@pytest.mark.parametrize(
+    ("targets", "parts"),
+    [
+        ((), ()),
+        ((span(10, 12),), (span(7, 10), span(12, 15))),
+        ((span(10, 12), span(14, 15)), (span(7, 10), span(12, 14), span(15, 18))),
+        ((span(29, 31),), (span(26, 29),)),  # nobody speaks after 30.3 s
+        ((span(1, 2),), (span(0, 1), span(2, 5))),
+        ((span(10, 12), span(12.1, 13)), (span(7, 10), span(13, 16))),  # a tenth of a second says nothing
+        ((span(40, 50),), ()),
+    ],
+)
+def test_around_what_is_redacted(targets: tuple[TimeSpan, ...], parts: tuple[TimeSpan, ...]) -> None:
+    """Speech on both sides of a redaction is listened to, silence and the redaction itself are not."""
+    assert where(ground(targets), 3.0) == parts
+
+
+def test_what_is_not_redacted_is_listened_to() -> None:
+    """A span for review that was left in is listened to with its surroundings."""
+    assert where(replace(ground((span(10, 12),)), redacted=()), 3.0) == (span(7, 15),)
+
+
+def test_unsure_words_fill_the_window() -> None:
+    """Words that the recogniser was not sure of are listened to, the least certain first, while there is room."""
+    words = [word("sure", 5, 6, 0.9), *(word("hm", at, at + 1, 0.1 + at / 1000) for at in (15, 22, 64))]
+    assert where(ground((), words), 3.0) == ()
+    assert where(ground((), words, unsure=True), 3.0) == (span(13.5, 17.5), span(20.5, 24.5), span(62.5, 66.5))
+    many = [word("hm", at, at + 1, 0.1 + at / 1000) for at in (*range(0, 30, 2), *range(60, 70, 2))]
+    full = where(ground((), many, unsure=True), 3.0)
+    assert 20.0 < sum(each.duration_s for each in full) <= 24.0
+    assert full[0].start_s == 0.0
+
+
+def test_long_parts_are_cut_between_words() -> None:
+    """No part is longer than a window takes, and none is cut inside a word while there is a pause."""
+    words = [word("well", at, at + 0.9) for at in range(30)]
+    parts = where(replace(ground((span(0, 30),), words), redacted=()), 0.5)
+    assert all(each.duration_s <= LONGEST_PART_S for each in parts)
+    assert parts[0].end_s == pytest.approx(19.9)
+    assert parts[1].start_s == parts[0].end_s
+
+
+@dataclass
+class Recording:
+    """Keeps the windows that a recogniser is given."""
+
+    inner: FakeTranscriber
+    windows: list[Window] = field(default_factory=list)
+
+    def detect_language(self, windows: Sequence[Window]) -> SpokenLanguage:
+        """Never asked."""
+        raise AssertionError
+
+    def transcribe(self, windows: Iterable[Window], language: str) -> Iterator[tuple[Window, tuple[Word, ...]]]:
+        """Passed on."""
+        for window in windows:
+            self.windows.append(window)
+            yield from self.inner.transcribe([window], language)
+
+
+SCRIPT = {AGENT: spoken("how can I help you today", 1.0), CUSTOMER: spoken("four one one one and no more", 40.0)}
+PARTS = {AGENT: (span(0.5, 4), span(50, 52)), CUSTOMER: (span(39, 41.38), span(41.38, 44))}
+
+
+def listened(
+    transcriber: FakeTranscriber,
+    parts: dict[Channel, tuple[TimeSpan, ...]] | None = None,
+    expected: dict[Channel, tuple[Word, ...]] | None = None,
+) -> tuple[Hearing, list[Window]]:
+    """What is heard in a minute of the script, in blocks of seven seconds, and the windows that were made."""
+    assert PLANTED is not None
+    rows = np.stack([speaking([w.span for w in SCRIPT[channel]], 60.0) for channel in SCRIPT]).astype(np.float32)
+    blocks = [rows[:, at : at + 7 * SPEECH_RATE_HZ] for at in range(0, rows.shape[1], 7 * SPEECH_RATE_HZ)]
+    recorder = Recording(transcriber)
+    hearing = hear(blocks, parts or PARTS, expected or SCRIPT, recorder, "en", (PLANTED, SOUND))
+    for window in recorder.windows:
+        for piece in window.pieces:
+            first, last = (round(at * SPEECH_RATE_HZ) for at in (piece.span.start_s, piece.span.end_s))
+            at = round(piece.offset_s * SPEECH_RATE_HZ)
+            spoken_there = rows[list(SCRIPT).index(window.channel), first:last]
+            assert np.array_equal(window.samples[at : at + last - first], spoken_there)
+        assert window.samples[-len(SOUND) :].any()
+        assert len(window.samples) <= WINDOW_S * SPEECH_RATE_HZ
+    return hearing, recorder.windows
+
+
+def test_words_come_back_at_call_time() -> None:
+    """What is said in the parts is heard at its time, without the sentinel, and each channel is one window."""
+    hearing, windows = listened(FakeTranscriber(SCRIPT))
+    assert [window.channel for window in windows] == [AGENT, CUSTOMER]
+    for channel, words in SCRIPT.items():
+        assert [w.text for w in hearing.words[channel]] == [w.text for w in words]
+        for heard, said in zip(hearing.words[channel], words, strict=True):
+            assert heard.span.start_s == pytest.approx(said.span.start_s, abs=0.001)
+    assert (hearing.deaf, hearing.listened_s) == ((), pytest.approx(10.5))
+
+
+def test_parts_are_packed_to_the_brim() -> None:
+    """As many parts share a window as fit in with the sentinel and the silence between them."""
+    parts = {AGENT: tuple(span(at, at + 3) for at in range(0, 54, 4)), CUSTOMER: ()}
+    _, windows = listened(FakeTranscriber(SCRIPT), parts)
+    assert [len(window.pieces) for window in windows] == [7, 7]
+    assert windows[0].pieces[1].offset_s == pytest.approx(3 + GAP_S)
+
+
+def test_a_deaf_listener_is_found_out() -> None:
+    """Parts behind which the sentinel is not heard are tried by themselves, and then reported."""
+    hearing, windows = listened(FakeTranscriber(SCRIPT, deaf=True))
+    assert sorted(hearing.deaf) == sorted((channel, part) for channel in PARTS for part in PARTS[channel])
+    assert hearing.words == {AGENT: (), CUSTOMER: ()}
+    assert [len(window.pieces) for window in windows] == [2, 2, 1, 1, 1, 1]
+
+
+def test_a_part_that_falls_silent_is_found_out() -> None:
+    """A part in which several words were heard the first time, and none is now, was not listened to; few may go."""
+    hearing, _ = listened(FakeTranscriber({}))
+    assert hearing.deaf == ((AGENT, PARTS[AGENT][0]), (CUSTOMER, PARTS[CUSTOMER][0]), (CUSTOMER, PARTS[CUSTOMER][1]))
+    few = {AGENT: SCRIPT[AGENT][:2], CUSTOMER: ()}
+    assert listened(FakeTranscriber({}), None, few)[0].deaf == ()
+
+
+def test_what_is_missed_in_a_crowd_is_heard_alone() -> None:
+    """A part that a full window drowns is heard when it is tried by itself."""
+    swallowing = FakeTranscriber(SCRIPT, swallows={CUSTOMER: (span(39, 41.38),)})
+    hearing, windows = listened(swallowing)
+    assert hearing.deaf == ()
+    assert [w.text for w in hearing.words[CUSTOMER]] == [w.text for w in SCRIPT[CUSTOMER]]
+    assert len(windows) == 3
+
+
+def test_nobody_goes_on_for_ever() -> None:
+    """After a number of deaf parts the rest is not tried: the call is not stored in any case."""
+    parts = {AGENT: tuple(span(at / 2, at / 2 + 0.4) for at in range(100)), CUSTOMER: ()}
+    hearing, windows = listened(FakeTranscriber(SCRIPT, deaf=True), parts)
+    assert GIVE_UP <= len(hearing.deaf) < 3 * GIVE_UP
+    assert len(windows) < 40
