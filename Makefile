@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
-.PHONY: help setup demo test lint type fmt lock bench bench-accuracy bench-diarization clean
+.PHONY: help setup demo test lint type fmt lock bench bench-accuracy bench-consent bench-diarization clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ bench: setup ## speed and memory on this machine
 
 bench-accuracy: setup .venv/bench ## what is still audible and readable after redaction, beside the stock chain (hours)
 	@$(BIN)/python -m benchmarks.accuracy --stock --json demo-out/accuracy.json --html demo-out/accuracy.html
+
+bench-consent: setup .venv/bench ## verdicts and evidence on the labelled consent set, beside a keyword baseline (half an hour, then kept)
+	@$(BIN)/python -m benchmarks.consent --list --json demo-out/consent.json
 
 bench-diarization: setup ## who speaks: speed against error
 	@$(BIN)/python -m benchmarks.diarization

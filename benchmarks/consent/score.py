@@ -45,7 +45,7 @@ class CallScore:
 def score(call_id: str, part: str, truth: Mapping[str, Any], jurisdictions: Sequence[str], found: Found) -> CallScore:
     """One call of a part of the set against its label (``truth.json``)."""
     label = truth["consent"]["verdict"]
-    wanted = truth["consent"]["evidence"]
+    wanted = _joined(truth["consent"]["evidence"])
     given = [(kind, str(channel), span) for kind, channel, span in found.evidence]
     offs = [_off(each, given) for each in wanted]
     near = [off for off in offs if off is not None and off <= SLACK_S]
@@ -56,6 +56,19 @@ def score(call_id: str, part: str, truth: Mapping[str, Any], jurisdictions: Sequ
 def _may_be_kept(label: str, jurisdictions: Sequence[str]) -> bool:
     """By the label and the place alone: a notice is enough in the United States and nowhere else in the set."""
     return label in _LAWFUL or (label == "implied" and all(place.startswith("US") for place in jurisdictions))
+
+
+def _joined(labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Labels of one kind that follow each other without a pause are one: a prompt that was spliced."""
+    found: list[dict[str, Any]] = []
+    for each in labels:
+        last = found[-1] if found else None
+        alike = last and (last["kind"], last["channel"]) == (each["kind"], each["channel"])
+        if last and alike and each["start_s"] - last["end_s"] < SLACK_S:
+            last["end_s"] = each["end_s"]
+        else:
+            found.append(dict(each))
+    return found
 
 
 def _off(wanted: Mapping[str, Any], given: Sequence[tuple[str, str, TimeSpan]]) -> float | None:

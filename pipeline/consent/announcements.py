@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pipeline.types import ConsentSignal, TimeSpan
+from pipeline.types import Channel, ConsentSignal, TimeSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +32,15 @@ def notices(heard: Heard) -> Iterator[Evidence]:
         for named, match in phrases.find("notice", speech.tokens):
             vetoed = any(match.overlaps(other) and other.first > match.first for other in nearer)
             denied = any(match.overlaps(other) for other in denials)
-            asked = any(match.within(other) for other in questions)
-            if vetoed or denied or asked:
+            asked = any(match.overlaps(other) and other.first <= match.first for other in questions)
+            own = [m for _, m in phrases.find("by_me", speech.tokens)] if speech.channel is Channel.MIXED else []
+            purposes = _named_purposes(heard, speech, match)
+            anybodys = not purposes and any(match.overlaps(other) for other in own)
+            if vetoed or denied or asked or anybodys:
                 continue
             found = heard.evidence(ConsentSignal.NOTICE, named, speech, match)
             if found.confidence is not None and found.confidence >= heard.least_confidence:
-                yield replace(found, purposes=_named_purposes(heard, speech, match))
+                yield replace(found, purposes=purposes)
     yield from _said_when_asked(heard)
 
 
@@ -93,9 +96,9 @@ def _said_when_asked(heard: Heard) -> Iterator[Evidence]:
                 reply_s = speech.span.start_s - asked.end_s
                 if speech.speaker == asking.speaker or not speech.by_company or not -1.0 <= reply_s <= _ANSWERED_S:
                     continue
-                for _, said in phrases.find("plain_yes", speech.tokens):
-                    if not phrases.says("denial", speech.tokens[:12]):
-                        yield replace(heard.evidence(ConsentSignal.NOTICE, named, speech, said), purposes=frozenset())
+                if not phrases.says("denial", speech.tokens[:_NEAR]):
+                    found = [m for group in ("plain_yes", "says_so") for _, m in phrases.find(group, speech.tokens)]
+                    yield from (heard.evidence(ConsentSignal.NOTICE, named, speech, said) for said in found[:1])
                 break
 
 

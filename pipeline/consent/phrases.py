@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # little more than what permits; answers are short words, of which one edit makes another word.
 GROUPS: Final[Mapping[str, int]] = {
     "notice": 2,  # the company says that it records
+    "by_me": 1,  # a notice in the first person: on a channel with both voices it may be the caller's own
     "not_notice": 2,  # something else that is recorded, where it stands nearer to the verb than the call does
     "denial": 2,  # not, no longer, if, another call
     "topic": 2,  # names recording without announcing it, so that a tag question after it is about recording
@@ -33,6 +34,7 @@ GROUPS: Final[Mapping[str, int]] = {
     "not_request": 2,  # asks for leave to note something down
     "tag_question": 1,  # asks about what was said before: "is that all right?"
     "asks_whether": 2,  # a caller asks whether the call is recorded
+    "says_so": 1,  # a company says that it records, when a caller asked
     "yes": 0,
     "plain_yes": 0,  # at the beginning of an answer
     "no": 1,

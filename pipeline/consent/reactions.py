@@ -11,11 +11,13 @@ from pipeline.types import Channel, ConsentSignal, Evidence, TimeSpan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pipeline.consent.speech import Heard
+    from pipeline.consent.patterns import Token
+    from pipeline.consent.speech import Heard, Speech
     from pipeline.types import Turn, Word
 
 _ANNOUNCED_S: Final = 12.0  # before a request, within which a notice names what the request is about
 _FIRST_WORDS: Final = 8
+_ANSWER_WORDS: Final = 3
 _SOON_S, _PAUSE_S = 3.0, 1.0
 
 
@@ -28,7 +30,7 @@ def answers(heard: Heard, notices: Sequence[Evidence], requests: Sequence[tuple[
         if request.span is None or request.channel is None or request.speaker is None:
             continue
         question = Question(request.speaker, request.channel, request.span, minds, request.rule)
-        found = answer(question, heard.said, heard.phrases, heard.least_confidence, ends_s)
+        found = answer(question, heard.own, heard.phrases, heard.least_confidence, ends_s)
         later = ordered[number + 1][0].span if number + 1 < len(ordered) else None
         if later and found.span and found.span.start_s >= later.end_s:
             continue
@@ -56,20 +58,22 @@ def refusals(heard: Heard, notices: Sequence[Evidence], answered: Sequence[Evide
             continue
         until = TimeSpan(notice.span.start_s, rest[-1].span.end_s if rest else notice.span.end_s)
         question = Question(notice.speaker, notice.channel, until, minds=False, rule=notice.rule)
-        found = answer(question, heard.said, heard.phrases, heard.least_confidence, until.end_s)
+        found = answer(question, heard.own, heard.phrases, heard.least_confidence, until.end_s)
         soon = found.span is not None and found.span.start_s - until.end_s <= _SOON_S
         if found.signal is ConsentSignal.NO and soon and not any(found.span == each.span for each in answered):
             yield found
 
 
 def _same_breath(heard: Heard, notice: Evidence) -> list[Word]:
-    """What the one who gave a notice says after it without a pause."""
+    """What the one who gave a notice says after it without a pause; word times overlap by a little."""
+    until_s = ends_s = notice.span.end_s if notice.span else 0.0
     words: list[Word] = []
     for speech in heard.said:
-        for token in speech.tokens if speech.speaker == notice.speaker and notice.span else ():
-            until_s = words[-1].span.end_s if words else notice.span.end_s if notice.span else 0.0
-            if 0.0 <= token.word.span.start_s - until_s <= _PAUSE_S:
+        for token in speech.tokens if speech.speaker == notice.speaker else ():
+            word = token.word.span
+            if word.end_s > ends_s and word.start_s - until_s <= _PAUSE_S:
                 words.append(token.word)
+                until_s = max(until_s, word.end_s)
     return words
 
 
@@ -109,29 +113,50 @@ def confirmations(heard: Heard) -> Iterator[Evidence]:
 
 
 def continued(heard: Heard, notices: Sequence[Evidence]) -> Iterator[Evidence]:
-    """The caller's first words after a notice: on a mixed channel those of another voice than the notice's."""
+    """The caller's first words after a notice: on a mixed channel those of another voice than the notice's.
+
+    Where only one voice could be told there, the words that answer a question which was asked after the notice.
+    """
     for notice in sorted(notices, key=lambda each: each.span or TimeSpan(0.0, 0.0)):
         if notice.span is None:
             continue
-        after = [speech for speech in heard.said if speech.span.end_s > notice.span.end_s]
-        others = [speech for speech in after if speech.speaker != notice.speaker and speech.by_caller]
-        for speech in others:
+        for speech in heard.own:
             tokens = [token for token in speech.tokens if token.word.span.start_s >= notice.span.end_s]
-            if tokens:
-                words = [token.word for token in tokens[:_FIRST_WORDS]]
-                span = TimeSpan(words[0].span.start_s, max(word.span.end_s for word in words))
-                confidence = round(sum(word.probability for word in words) / len(words), 3)
-                rule = "went on after a notice"
-                yield Evidence(
-                    ConsentSignal.CONTINUED,
-                    rule,
-                    speech.channel,
-                    span,
-                    speaker=speech.speaker,
-                    confidence=confidence,
-                    purposes=notice.purposes,
+            rule = "went on after a notice"
+            if notice.channel is Channel.MIXED and len({each.speaker for each in heard.own}) == 1:
+                tokens, rule = (
+                    _after_question(tokens),
+                    "a question after the notice was answered; voices not told apart",
                 )
+            elif speech.speaker == notice.speaker or not speech.by_caller:
+                continue
+            if tokens:
+                yield _first_words(tokens, speech, rule, notice)
                 return
+
+
+def _first_words(tokens: Sequence[Token], speech: Speech, rule: str, notice: Evidence) -> Evidence:
+    words = [token.word for token in tokens[:_FIRST_WORDS]]
+    return Evidence(
+        ConsentSignal.CONTINUED,
+        rule,
+        speech.channel,
+        TimeSpan(words[0].span.start_s, max(word.span.end_s for word in words)),
+        speaker=speech.speaker,
+        confidence=round(sum(word.probability for word in words) / len(words), 3),
+        purposes=notice.purposes,
+    )
+
+
+def _after_question(tokens: Sequence[Token]) -> list[Token]:
+    """The sentence of three words or more, itself no question, that follows the first question."""
+    asked = next((index for index, token in enumerate(tokens) if "?" in token.word.text and token.ends), None)
+    if asked is None:
+        return []
+    rest = list(tokens[asked + 1 :])
+    end = next((index for index, token in enumerate(rest) if token.ends), len(rest) - 1)
+    sentence = rest[: end + 1]
+    return sentence if len(sentence) >= _ANSWER_WORDS and "?" not in sentence[-1].word.text else []
 
 
 def went_on(turns: Sequence[Turn]) -> Iterator[Evidence]:

@@ -12,7 +12,7 @@ from pipeline.consent.announcements import covered_by, notices, requests
 from pipeline.consent.keys import keys
 from pipeline.consent.outside import outside
 from pipeline.consent.reactions import answers, confirmations, continued, objections, refusals, went_on
-from pipeline.consent.speech import Heard, speeches
+from pipeline.consent.speech import Heard, speeches, without_echo
 from pipeline.keypresses import beeps
 from pipeline.types import ConsentSignal, Evidence, TimeSpan
 
@@ -51,7 +51,7 @@ def signals(
     told = outside(metadata, policy, at)
     found = [*keys(said, tones, metadata, phrases), *beeps(tones)]
     if phrases:
-        found += _spoken(Heard(said, phrases, policy.least_confidence))
+        found += _spoken(Heard(said, without_echo(said), phrases, policy.least_confidence))
     if any(each.signal is ConsentSignal.NOTICE_OUTSIDE for each in told):
         found += went_on(turns)
     return (*told, *sorted(found, key=lambda each: (each.span or _START, each.signal)))

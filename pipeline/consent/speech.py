@@ -6,8 +6,8 @@ a long pause ends what belongs together.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pipeline.consent.patterns import tokenize
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.consent.phrases import Named, Phrases
     from pipeline.types import ConsentSignal, Turn, Word
 
+_ECHO_S, _ECHO_WORDS, _ECHO_SHARE = 1.0, 3, 0.7  # times of an echo are as far off as a recogniser puts them
 PAUSE_S: Final = 2.5  # within a phrase; spliced announcements pause for a second and more
 
 
@@ -63,11 +64,13 @@ class Heard:
 
     Args:
         said: in order of time.
+        own: likewise, less what the line carried over from the company's channel to the caller's: for what permits.
         phrases: of its language.
         least_confidence: below which nothing counts that permits.
     """
 
     said: tuple[Speech, ...]
+    own: tuple[Speech, ...]
     phrases: Phrases
     least_confidence: float
 
@@ -95,6 +98,45 @@ def speeches(turns: Sequence[Turn]) -> tuple[Speech, ...]:
         if (tokens := tokenize(part))
     ]
     return tuple(sorted(found, key=lambda speech: speech.span))
+
+
+def without_echo(said: Sequence[Speech]) -> tuple[Speech, ...]:
+    """What was said, less the company's sentences that the line carried over to the caller's channel."""
+    company = [token for speech in said if speech.channel is Channel.AGENT for token in speech.tokens]
+    if not company:
+        return tuple(said)
+    kept = []
+    for speech in said:
+        if speech.channel is not Channel.CUSTOMER:
+            kept.append(speech)
+            continue
+        tokens = tuple(
+            token for sentence in _sentences(speech.tokens) for token in sentence if not _is_echo(sentence, company)
+        )
+        if tokens:
+            kept.append(replace(speech, tokens=tokens))
+    return tuple(kept)
+
+
+def _is_echo(sentence: Sequence[Token], company: Sequence[Token]) -> bool:
+    """Whether most of a sentence was said on the company's channel at about the same time."""
+    if len(sentence) < _ECHO_WORDS:
+        return False
+    from_s, to_s = sentence[0].word.span.start_s - _ECHO_S, sentence[-1].word.span.end_s + _ECHO_S
+    near = Counter(t.text for t in company if from_s <= t.word.span.start_s and t.word.span.end_s <= to_s)
+    shared = (near & Counter(token.text for token in sentence)).total()
+    return shared >= _ECHO_SHARE * len(sentence)
+
+
+def _sentences(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    sentence: list[Token] = []
+    for token in tokens:
+        sentence.append(token)
+        if token.ends:
+            yield sentence
+            sentence = []
+    if sentence:
+        yield sentence
 
 
 def _unbroken(words: Sequence[Word]) -> Iterator[list[Word]]:
