@@ -59,6 +59,14 @@ def _id3v1() -> bytes:
     )
 
 
+def _ape() -> bytes:
+    """An APEv2 tag, as some players append it."""
+    values = ((b"Artist", TITLE.encode()), (b"Comment", TEXT))
+    items = b"".join(struct.pack("<II", len(value), 0) + name + b"\0" + value for name, value in values)
+    ends = [b"APETAGEX" + struct.pack("<IIII8x", 2000, len(items) + 32, 2, flags) for flags in (0xA0 << 24, 0x80 << 24)]
+    return ends[0] + items + ends[1]
+
+
 def _wav() -> bytes:
     """LIST INFO, bext, iXML, an ID3 tag, labels and cue notes before the sound; a chunk and loose bytes behind it."""
     raw = scripted.recording()
@@ -75,7 +83,7 @@ def _wav() -> bytes:
 
 def _mp3() -> bytes:
     raw = av_file(_voices(16_000), 16_000, "mp3", "libmp3lame", tags=TAGS)
-    return _id3v2() + raw + _id3v1()
+    return _id3v2() + raw + _ape() + _id3v1()
 
 
 def _flac() -> bytes:

@@ -262,6 +262,18 @@ def test_what_is_put_in_has_nothing_of_the_original(name: str, action: Action) -
     assert (loudness > peak / 4) is (action is not Action.SILENCE)
 
 
+@pytest.mark.parametrize("action", [Action.TONE, Action.NOISE])
+def test_tone_and_noise(action: Action) -> None:
+    """Both are as loud as the policy says; the tone is one sine at its pitch, and the noise has all pitches alike."""
+    samples = redacted(signal(np.float64), [Redaction("PERSON", Channel.AGENT, span(0.0, 1.0), action, "")], "dbl")[0]
+    assert 20 * np.log10(np.sqrt(2 * np.mean(samples**2))) == pytest.approx(RULE.tone_dbfs, abs=0.3)
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    at_pitch = power[round(RULE.tone_hz) - 2 : round(RULE.tone_hz) + 3].sum() / power.sum()
+    assert bool(at_pitch > 0.99) is (action is Action.TONE)
+    octaves = [power[low : 2 * low].sum() / low for low in (100, 500, 1500)]
+    assert bool(max(octaves) < 1.5 * min(octaves)) is (action is Action.NOISE)
+
+
 def test_the_same_redaction_twice_is_the_same() -> None:
     """Redacting what is redacted already changes nothing."""
     redactions = [Redaction("PERSON", Channel.AGENT, span(0.1, 0.6), action, "a name") for action in Action]
