@@ -50,7 +50,7 @@ _BEEP_SHARE = 0.7
 _BEEP = len(KEYPAD)
 _GAP = 2  # frames that another sound may hide within one key
 # What makes a key certain: at least this many frames, this share of the line's power, this near to the frequencies.
-# Set on speech in five languages and music on hold, also played faster and slower, and on keys in six codecs.
+# Set by benchmarks/tones.py, on speech in five languages and music on hold, and on keys in eight codecs.
 _CERTAIN = ((5, 0.85, 0.018), (9, 0.65, 0.006), (12, 0.35, 0.005))
 _FAINT = (3, 0.3, 0.012)
 _STEADY = 0.0075  # median deviation of the frequencies within one key, as a share of them
