@@ -23,11 +23,12 @@ from typer.exceptions import TyperException
 from pipeline.cli_audit import app as audit_app
 from pipeline.cli_backup import backup_command, restore_command
 from pipeline.cli_certificate import app as certificate_app
-from pipeline.cli_common import AsJson, ConfigFile, DataDir, purpose_named, stages
+from pipeline.cli_common import AsJson, ConfigFile, DataDir, delivery_of, purpose_named, stages
 from pipeline.cli_common import print_result as _print
 from pipeline.cli_common import settings_of as _settings
 from pipeline.cli_delete import delete_command
 from pipeline.cli_hold import app as hold_app
+from pipeline.cli_intake import app as intake_app
 from pipeline.cli_jobs import app as jobs_app
 from pipeline.cli_jobs import worker_command
 from pipeline.cli_keys import app as keys_app
@@ -45,8 +46,6 @@ from pipeline.errors import BadInput, CallsealError, Temporary, UsageError
 if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.doctor import Finding
-    from pipeline.ingest import Delivery
-    from pipeline.types import Channel
 
 app = typer.Typer(
     help="Redacts, seals and erases recorded telephone calls, and proves it.",
@@ -54,6 +53,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(intake_app, name="intake")
 app.add_typer(hold_app, name="hold")
 app.add_typer(certificate_app, name="certificate")
 app.command("delete")(delete_command)
@@ -104,7 +104,7 @@ def process_command(
     as_json: AsJson = False,
 ) -> None:
     """Redact, judge and seal one finished call, now, in this process."""
-    delivery = _delivery(audio, leg or [], metadata)
+    delivery = delivery_of(audio, leg or [], metadata)
     settings = _settings(data_dir, config)
     from pipeline.build import build
     from pipeline.run import process
@@ -210,29 +210,6 @@ def _duties(settings: Settings) -> tuple[Finding, ...]:
         return duties(records.engine, datetime.now(UTC))
     except CallsealError as exc:
         return (Finding("records", ok=False, detail="cannot be read", hint=str(exc)),)
-
-
-def _delivery(audio: Path | None, legs: list[str], metadata: Path | None) -> Delivery:
-    from pipeline.ingest import Delivery
-    from pipeline.metadata import CallMetadata, read_metadata
-
-    if (audio is None) == (not legs):
-        raise UsageError("give either one recording or a --leg for each leg")
-    named = [_leg(each) for each in legs]
-    if len({channel for channel, _ in named}) != len(named) or len(named) > 2:
-        raise UsageError("a call has one agent's and one customer's leg")
-    known = read_metadata(metadata) if metadata else CallMetadata()
-    files = (audio,) if audio else tuple(path for _, path in named)
-    return Delivery(files, tuple(channel for channel, _ in named), known)
-
-
-def _leg(option: str) -> tuple[Channel, Path]:
-    from pipeline.types import Channel
-
-    name, _, path = option.partition("=")
-    if name not in ("agent", "customer") or not path:
-        raise UsageError("--leg takes agent=FILE or customer=FILE")
-    return Channel(name), Path(path)
 
 
 def _report(exc: CallsealError) -> int:

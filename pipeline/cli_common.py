@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pipeline.config import Settings
-    from pipeline.types import Purpose
+    from pipeline.ingest import Delivery
+    from pipeline.types import Channel, Purpose
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Database, objects and key; CALLSEAL_DATA_DIR.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file; CALLSEAL_CONFIG.")]
@@ -100,3 +101,27 @@ def stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with console.status("loading") as status:
         yield status.update
+
+
+def delivery_of(audio: Path | None, legs: list[str], metadata: Path | None) -> Delivery:
+    """What the arguments say was delivered. Raises UsageError, BadMetadata."""
+    from pipeline.ingest import Delivery
+    from pipeline.metadata import CallMetadata, read_metadata
+
+    if (audio is None) == (not legs):
+        raise UsageError("give either one recording or a --leg for each leg")
+    named = [_leg(each) for each in legs]
+    if len({channel for channel, _ in named}) != len(named) or len(named) > 2:
+        raise UsageError("a call has one agent's and one customer's leg")
+    known = read_metadata(metadata) if metadata else CallMetadata()
+    files = (audio,) if audio else tuple(path for _, path in named)
+    return Delivery(files, tuple(channel for channel, _ in named), known)
+
+
+def _leg(option: str) -> tuple[Channel, Path]:
+    from pipeline.types import Channel
+
+    name, _, path = option.partition("=")
+    if name not in ("agent", "customer") or not path:
+        raise UsageError("--leg takes agent=FILE or customer=FILE")
+    return Channel(name), Path(path)

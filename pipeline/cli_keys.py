@@ -102,6 +102,19 @@ def export_signing_public_command(
     print_result({"key_id": public.key_id, "file": str(to)}, lambda v: [v["file"]], as_json=as_json)
 
 
+@app.command("export-intake-public")
+def export_intake_public_command(
+    *, to: To, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Write the public key under which hosts receive calls that they cannot read; makes the private one if need be."""
+    settings = settings_of(data_dir, config)
+    from pipeline.dropbox import IntakeKey
+
+    public = IntakeKey.load_or_create(settings.intake_key_file).public
+    write_file(to, public.encoded())
+    print_result({"key_id": public.key_id, "file": str(to)}, lambda v: [v["file"]], as_json=as_json)
+
+
 def _stamp(when: datetime) -> str:
     return when.isoformat(timespec="seconds")
 

@@ -86,6 +86,13 @@ class KeySettings(_Part):
     shares: str
 
 
+class IntakeSettings(_Part):
+    """The drop box, for hosts that receive calls and must not read them."""
+
+    public_key: str
+    box: str
+
+
 class RetentionSettings(_Part):
     """What the calls are about, where their metadata does not say; names of ``configs/retention.toml``."""
 
@@ -190,6 +197,7 @@ class Settings(BaseSettings):
     policies: PolicySettings
     keys: KeySettings
     access: AccessSettings
+    intake: IntakeSettings
     store: StoreSettings
     database: DatabaseSettings
     api: ApiSettings
@@ -246,6 +254,16 @@ class Settings(BaseSettings):
     def keyside_url(self) -> str:
         """SQLAlchemy URL of the key side: shares of the subject keys, ledger of erasures."""
         return self.keys.shares or f"sqlite:///{self.key_file.with_name('keyside.db')}"
+
+    @property
+    def intake_key_file(self) -> Path:
+        """The private key that opens the drop box, beside the root key file."""
+        return self.key_file.with_name("intake.json")
+
+    @property
+    def box_folder(self) -> Path:
+        """The drop box."""
+        return Path(self.intake.box) if self.intake.box else self.data_dir / "received"
 
     @property
     def checkpoint_file(self) -> Path:

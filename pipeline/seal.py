@@ -41,6 +41,12 @@ def sealed_size(size_bytes: int) -> int:
     return HEADER_BYTES + size_bytes + TAG_BYTES * segments
 
 
+def plain_size(sealed_bytes: int) -> int:
+    """The opposite of ``sealed_size``; 0 for what is too short to be a sealed stream, which will not open."""
+    segments = -(-sealed_bytes // SEGMENT_BYTES)
+    return max(0, sealed_bytes - HEADER_BYTES - TAG_BYTES * segments)
+
+
 def seal_writer(raw: BinaryIO, data_key: DataKey, associated_data: bytes) -> SealWriter:
     """A writer that seals what it is given into ``raw``; ``raw`` is not closed and must be kept by the caller."""
     return SealWriter(raw, data_key, associated_data)
