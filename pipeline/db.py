@@ -243,14 +243,11 @@ class Records:
             before = _call(connection, call.call_id)
             if before is None:
                 raise Refused("the call is not held: its caller was erased while it was processed")
-            of_result = (schema.artifacts.c.call_id == call.call_id) & (
-                schema.artifacts.c.kind != ArtifactKind.AMENDMENT.value  # what a person had corrected outlives a result
-            )
-            old = held_artifacts(connection, of_result)
+            old = held_artifacts(connection, schema.artifacts.c.call_id == call.call_id)
             _refuse_to_replace_held(connection, before)
             refuse_withdrawn(connection, call)
             _live_key_id(connection, call.subject_id)
-            connection.execute(schema.artifacts.delete().where(of_result))
+            connection.execute(schema.artifacts.delete().filter_by(call_id=call.call_id))
             connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
             _insert_artifacts(connection, call, artifacts)
             detail = {"status": call.status.value, "artifacts": len(artifacts), "replaced": len(old)}

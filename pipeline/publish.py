@@ -111,7 +111,8 @@ def publish(
             rooms.archive.lock(artifact)
         result = summary.call(draft, status, artifacts, watch.seconds)
         finished = replace(draft.record, status=status, summary=result)
-        replaced = rooms.records.finish_call(finished, artifacts, now)
+        corrected = _corrections(draft.record.call_id, subject, rooms) if status is Status.STORED else ()
+        replaced = rooms.records.finish_call(finished, (*artifacts, *corrected), now)
     except BaseException:
         for each in sealed:
             rooms.archive.destroy(each)
@@ -119,6 +120,13 @@ def publish(
     for old in replaced:
         rooms.archive.destroy(old)
     return status, result
+
+
+def _corrections(call_id: str, subject: OpenSubjectKey, rooms: Rooms) -> tuple[Artifact, ...]:
+    """What the caller had corrected before; it stays beside a new result."""
+    held = rooms.records.artifacts(call_id)
+    own = (each for each in held if each.sealed.subject_key_id == subject.key_id)
+    return tuple(each for each in own if each.sealed.kind is ArtifactKind.AMENDMENT)
 
 
 def forgo(

@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from pydantic import SecretStr
+
 from pipeline.build import custody
-from pipeline.config import load_settings
+from pipeline.config import DatabaseSettings, load_settings
 from pipeline.db import CallRecord
 from pipeline.types import Artifact, ArtifactKind, Status
 
@@ -23,9 +25,10 @@ KINDS: Final = (ArtifactKind.REDACTED_AUDIO, ArtifactKind.TRANSCRIPT)
 RULE: Final = "2026-11 recording: policy"
 
 
-def kept_in(folder: Path) -> Custody:
-    """Opens, or makes, what is in the folder."""
-    return custody(load_settings(folder))
+def kept_in(folder: Path, url: str = "") -> Custody:
+    """Opens, or makes, what is in the folder; the records elsewhere, where ``url`` says so."""
+    settings = load_settings(folder)
+    return custody(settings.model_copy(update={"database": DatabaseSettings(url=SecretStr(url))}))
 
 
 def number(last: int) -> str:
@@ -47,8 +50,9 @@ def store_call(
     key = held.records.subject_for(held.root.subject_id(number(last)), held.root, NOW)
     call = CallRecord(call_id, key.subject_id, "a" * 64, "f" * 64, started_at, started_at, 2.5, status)
     held.records.start_call(replace(call, status=None))
+    archive = replace(held.archive, access=None)  # a worker's part, in the officer's custody
     artifacts = [
-        Artifact(held.archive.put(call_id, kind, key, b"x" * 100), NOW, started_at + DAY * kept, RULE)
+        Artifact(archive.put(call_id, kind, key, b"x" * 100), NOW, started_at + DAY * kept, RULE)
         for kind, kept in kinds.items()
     ]
     held.records.finish_call(call, artifacts, NOW)

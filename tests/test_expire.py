@@ -39,8 +39,8 @@ INTAKE = {ArtifactKind.INTAKE: 7, ArtifactKind.CONSENT_RECORD: 1827}
 
 
 @pytest.fixture(name="held")
-def _held(tmp_path: Path) -> Iterator[Custody]:
-    held = kept_in(tmp_path / "data")
+def _held(tmp_path: Path, url: str) -> Iterator[Custody]:
+    held = kept_in(tmp_path / "data", url)
     yield held
     held.records.close()
 
@@ -197,6 +197,7 @@ def _opens(held: Custody, call_id: str, sealed: SealedObject) -> bool:
     return True
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_what_the_store_does_not_delete_cannot_be_opened_and_is_tried_again(held: Custody, tmp_path: Path) -> None:
     """The data key is destroyed first, in the database's files too; a hold that comes later does not bring it back."""
     store_call(held, "CA01")
@@ -206,7 +207,7 @@ def test_what_the_store_does_not_delete_cannot_be_opened_and_is_tried_again(held
         expire(replace(held.archive, store=StuckStore(held.archive.store)), held.records, POLICY, NOW + DAY)
     assert len(object_keys(held)) == len(before)
     assert not any(_opens(held, "CA01", each.sealed) for each in held.records.artifacts("CA01"))
-    database = b"".join(path.read_bytes() for path in (tmp_path / "data").glob("callseal.db*"))
+    database = b"".join(path.read_bytes() for path in (tmp_path / "records").iterdir())
     assert not any(each.wrapped_key in database for each in before)
     _hold(held, Scope())
     assert {each.reason.rpartition("; ")[2] for each in _run(held, NOW + DAY).artifacts} == {
@@ -285,8 +286,9 @@ def test_killed_anywhere_it_is_completed_by_the_next_run(tmp_path: Path) -> None
 # The command
 
 
-def test_the_command(held: Custody, tmp_path: Path) -> None:
+def test_the_command(tmp_path: Path) -> None:
     """A dry run explains, a run deletes, each as JSON and as text; --now says which time it is."""
+    held = kept_in(tmp_path / "data")
     store_call(held, "CA01")
     at = ("--now", (NOW + DAY).isoformat(), "--data-dir", tmp_path / "data")
     dry = run("retention", "run", "--dry-run", *at, "--json")
@@ -299,3 +301,4 @@ def test_the_command(held: Custody, tmp_path: Path) -> None:
     done = run("retention", "run", *at, "--json")
     assert (done.code, done.json["artifacts"]) == (0, dry.json["artifacts"])
     assert object_keys(held) == set()
+    held.records.close()

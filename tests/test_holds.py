@@ -34,8 +34,8 @@ RETENTION = load_policy(Path(__file__).parents[1] / "configs" / "retention.toml"
 
 
 @pytest.fixture(name="held")
-def _held(tmp_path: Path) -> Iterator[Custody]:
-    held = kept_in(tmp_path / "data")
+def _held(tmp_path: Path, url: str) -> Iterator[Custody]:
+    held = kept_in(tmp_path / "data", url)
     yield held
     held.records.close()
 

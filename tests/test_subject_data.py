@@ -31,7 +31,7 @@ from pipeline.rights.correct import NewText, NewValue, Searcher, correct
 from pipeline.rights.register import Request, Right
 from pipeline.rights.restrict import restrict
 from pipeline.run import process
-from pipeline.types import ArtifactKind, Channel
+from pipeline.types import ArtifactKind, Channel, Status
 from tests import scripted
 from tests.kept import DAY, NOW, kept_in, object_keys
 from tests.product import files, needles, run, sightings
@@ -273,12 +273,17 @@ def test_a_correction_is_sealed_and_goes_with_the_caller(held: Custody, tmp_path
     """No file of the installation shows it; an erasure takes it; it outlives a new result of its call."""
     amended(held, NewText(0, "celery celery"))
     assert sightings(needles("celery"), tmp_path / "data") == []
+    before = held.records.object_keys()
+    (tmp_path / "call.wav").write_bytes(scripted.recording())
+    delivery = Delivery((tmp_path / "call.wav",), (), parse_metadata(scripted.metadata()))
+    rooms = replace(scripted.rooms(load_settings(tmp_path / "data")), fingerprint="e" * 64)
+    assert process(delivery, rooms, NOW + DAY).status is Status.STORED
+    rooms.records.close()
     call = held.records.call("CA-scripted")
     assert call is not None
-    held.records.start_call(replace(call, status=None))
-    for replaced in held.records.finish_call(call, [], NOW + DAY):
-        held.archive.destroy(replaced)
-    assert [each.sealed.kind for each in held.records.artifacts("CA-scripted")] == [ArtifactKind.AMENDMENT]
+    kept = {each.sealed.kind for each in held.records.artifacts("CA-scripted") if each.sealed.object_key in before}
+    assert (call.fingerprint, kept) == ("e" * 64, {ArtifactKind.AMENDMENT})
+    assert len(exported(held, tmp_path / "out")["amendments.json"]["amendments"]) == 1
     carry_out(plan_erasure(held.records, call.subject_id), held, lambda: NOW + DAY)
     assert held.records.artifacts("CA-scripted") == ()
     assert {each.call_id for each in held.records.calls_of_subject(held.root.subject_id(OTHER))} == {"CA-other"}
