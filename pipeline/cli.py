@@ -28,6 +28,7 @@ from pipeline.cli_common import print_result as _print
 from pipeline.cli_common import settings_of as _settings
 from pipeline.cli_delete import delete_command
 from pipeline.cli_hold import app as hold_app
+from pipeline.cli_incident import app as incident_app
 from pipeline.cli_intake import app as intake_app
 from pipeline.cli_jobs import app as jobs_app
 from pipeline.cli_jobs import worker_command
@@ -54,6 +55,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(intake_app, name="intake")
+app.add_typer(incident_app, name="incident")
 app.add_typer(hold_app, name="hold")
 app.add_typer(certificate_app, name="certificate")
 app.command("delete")(delete_command)
