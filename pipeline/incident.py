@@ -80,7 +80,7 @@ def scope(engine: Engine, key_id: str, since: datetime) -> Scope:
         deed = entry.deed
         if (deed.action, deed.outcome) == ("open", "done") and deed.detail.get("object_key") in exposed:
             opened[deed.actor_id] = opened.get(deed.actor_id, 0) + 1
-    affected = dict.fromkeys((*(each.subject_id for each in objects), *subjects))
+    affected = sorted({*subjects, *(each.subject_id for each in objects)})
     return Scope(key_id, level, until, tuple(affected), objects, opened)
 
 
