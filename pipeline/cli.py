@@ -42,6 +42,7 @@ from pipeline.cli_store import app as store_app
 from pipeline.cli_subject import app as subject_app
 from pipeline.cli_subject_data import correct_command, handover_command
 from pipeline.cli_text import call_lines, doctor_lines
+from pipeline.cli_watch import watch_command
 from pipeline.errors import BadInput, CallsealError, Temporary, UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ app.add_typer(audit_app, name="audit")
 app.command("reprocess")(reprocess_command)
 app.command("serve")(serve_command)
 app.add_typer(token_app, name="token")
+app.command("watch")(watch_command)
 
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 

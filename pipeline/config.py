@@ -172,6 +172,18 @@ class FetchSettings(_Part):
     password: SecretStr
 
 
+class WatchSettings(_Part):
+    """The watched folder: how its files are read and when they are taken; see ``configs/default.toml``."""
+
+    pattern: str
+    started_format: str
+    zone: str
+    sidecar: Literal["none", "optional", "required"]
+    settled_s: Annotated[float, Field(ge=0)]
+    every_s: Annotated[float, Field(gt=0)]
+    keep: str
+
+
 class DatabaseSettings(_Part):
     """Where the records are; the URL can hold a password, so it is shown nowhere."""
 
@@ -202,6 +214,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings
     api: ApiSettings
     fetch: FetchSettings
+    watch: WatchSettings
     retention: RetentionSettings
 
     @classmethod

@@ -93,9 +93,7 @@ def seal_intake(delivery: Delivery, source: Source, call_id: str, archive: Archi
     objects: list[SealedObject] = []
     try:
         for path, sha256 in zip(delivery.files, source.parts, strict=True):
-            objects.append(seal_stream(_chunks(path), call_id, archive, subject, max_bytes=None))
-            if objects[-1].sha256 != sha256:
-                raise Temporary("the recording changed while it was read")
+            objects.append(seal_stream(reread(path, sha256), call_id, archive, subject, max_bytes=None))
     except BaseException:
         for sealed in objects:
             archive.destroy(sealed)
@@ -123,10 +121,15 @@ def seal_stream(
     return writer.sealed
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def reread(path: Path, sha256: str) -> Iterator[bytes]:
+    """A file that was hashed, in chunks. Raises Temporary at its end if it changed since."""
+    digest = hashlib.sha256()
     with path.open("rb") as raw:
         while chunk := raw.read(_CHUNK_BYTES):
+            digest.update(chunk)
             yield chunk
+    if digest.hexdigest() != sha256:
+        raise Temporary("the recording changed while it was read")
 
 
 def reopen(objects: Sequence[SealedObject], call_id: str, archive: Archive, subject: OpenSubjectKey) -> Recording:

@@ -48,7 +48,7 @@ def work(
     jobs.serve_jobs(rooms, settings, worker_id, at_once, clock)
     beats = 0
     try:
-        with jobs.queue(settings) as client, _stopped() as stop:
+        with jobs.queue(settings) as client, stopped() as stop:
             while not stop.is_set():
                 with suppress(Temporary):  # a store or database that is away for a while is no reason to end
                     _beat(client, rooms, worker_id, clock(), sweeping=beats % SWEEP_BEATS == 0)
@@ -70,7 +70,7 @@ def _beat(client: DBOSClient, rooms: Rooms, worker_id: str, now: datetime, *, sw
 
 
 @contextmanager
-def _stopped() -> Iterator[threading.Event]:
+def stopped() -> Iterator[threading.Event]:
     """Set by the signals that ask a process to end."""
     stop = threading.Event()
     before = {each: signal.signal(each, lambda *_: stop.set()) for each in (signal.SIGTERM, signal.SIGINT)}

@@ -172,7 +172,7 @@ def test_an_error_that_may_pass_leaves_the_call_waiting(line: Line, monkeypatch:
 
     monkeypatch.setattr(jobs, "process_waiting", away)
     line.hand_in("CA-a")
-    assert jobs.try_call("CA-a", line.rooms, NOW) == "StoreUnavailable"
+    assert jobs.try_call("CA-a", line.rooms, line.settings.fetch_rule, NOW) == "StoreUnavailable"
     assert line.status("CA-a") is None
 
 
