@@ -80,6 +80,11 @@ class Access:
             raise
         self._record(act.value, "done", {**ids, **found})
 
+    def restored(self, backup_id: str) -> None:
+        """Takes up the trail that a backup brought back, and records how many newer entries it did not have."""
+        lost = self.trail.take_up()
+        self._record(Act.RESTORE.value, "done", {"backup_id": backup_id, "entries_lost": lost})
+
     def admit(self, roles: Collection[Role]) -> None:
         """Raises Refused where this host does not act in the role; ``roles`` are those it does."""
         if self.role not in roles:

@@ -132,6 +132,20 @@ class Trail:
             return None
         return Checkpoint.decoded(private.read(self.checkpoint_file, _WHAT))
 
+    def take_up(self) -> int:
+        """After a restore: goes on with the trail as it is; gives how many entries the checkpoint knew beyond it.
+
+        A checkpoint of entries that did not come back is put aside beside the new one, with its number in its name.
+        """
+        before = self.checkpoint()
+        columns = schema.audit.c
+        with reading(self.engine) as connection:
+            last = connection.execute(sa.select(sa.func.max(columns.seq))).scalar_one() or 0
+            if before is None or connection.execute(sa.select(columns.seq).filter_by(sha256=before.sha256)).first():
+                return 0
+        self.checkpoint_file.replace(self.checkpoint_file.with_name(f"audit-{before.seq}.json"))
+        return max(0, before.seq - last)
+
     def _move_on(self, checkpoint: Checkpoint) -> None:
         path = self.checkpoint_file
         try:

@@ -31,9 +31,13 @@ def backup_command(
     settings = settings_of(data_dir, config)
     from pipeline.backup import back_up
     from pipeline.build import custody
+    from pipeline.roles import Act, Role
     from pipeline.summary import stamp
 
-    done = back_up(custody(settings), to, datetime.now(UTC), timedelta(days=keep_days))
+    held = custody(settings, Role.ADMIN)
+    with held.access.acting(Act.BACKUP) as found:
+        done = back_up(held, to, datetime.now(UTC), timedelta(days=keep_days))
+        found["backup_id"] = done.generation.backup_id
     value = {
         "backup_id": done.generation.backup_id,
         "created_at": stamp(done.generation.created_at),
@@ -59,11 +63,15 @@ def restore_command(
     from pipeline.build import custody
     from pipeline.errors import UsageError
     from pipeline.restore import restore
+    from pipeline.roles import Act, Role
     from pipeline.summary import stamp
 
     if not settings.key_file.exists():
         raise UsageError("the root key file is not in its place: a backup never holds it")
-    done = restore(custody(settings), source, snapshot)
+    held = custody(settings, Role.ADMIN)
+    held.access.require(Act.RESTORE)
+    done = restore(held, source, snapshot)
+    held.access.restored(done.backup_id)
     value = {
         "backup_id": done.backup_id,
         "created_at": stamp(done.created_at),

@@ -75,8 +75,9 @@ def retry_command(
     settings = settings_of(data_dir, config)
     from pipeline import jobs
     from pipeline.build import custody
+    from pipeline.roles import Role
 
-    held = custody(settings)
+    held = custody(settings, Role.WORKER)
     with jobs.queue(settings) as client:
         jobs.retry(client, call_id, held.records)
     print_result({"call_id": call_id, "queued": True}, lambda v: [f"call {v['call_id']} waits"], as_json=as_json)

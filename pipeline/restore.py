@@ -169,6 +169,9 @@ def _left_out(held: Custody, folder: Path, sealed: SealedFile) -> _Left:
 
 
 def _bring_rows(connection: Connection, held: Custody, folder: Path, sealed: SealedFile, left: _Left) -> None:
+    # What this installation has noted by itself, before it held a call, stands where the backup's rows go.
+    for own in (schema.audit, schema.root_keys):
+        connection.execute(own.delete())
     for table, rows in _by_table(held, folder, sealed, left):
         connection.execute(schema.metadata.tables[table].insert(), rows)
 

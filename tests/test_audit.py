@@ -183,3 +183,18 @@ def test_content_is_not_recorded(trail: Trail) -> None:
     with pytest.raises(VerificationFailed, match="content"):
         trail.record(replace(deed(6), detail={"note": "my card is 4111 1111 1111 1111"}), NOW)
     assert check(trail) == 5
+
+
+def test_a_restored_trail_is_taken_up(trail: Trail, tmp_path: Path) -> None:
+    """Entries newer than the backup are gone; that is counted, their checkpoint is kept aside and still says so."""
+    newest = trail.checkpoint()
+    assert newest is not None
+    assert trail.take_up() == 0
+    with writing(trail.engine) as connection:
+        _remove(4, 5)(connection)
+    assert trail.take_up() == 2
+    trail.record(deed(6), NOW)
+    assert check(trail) == 4
+    assert read_checkpoint(tmp_path / "audit-5.json") == newest
+    with pytest.raises(VerificationFailed, match="entries 5 to 5 were removed"):
+        check(trail, newest)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.archive import Archive
+from pipeline.audit import verify_trail
 from pipeline.backup import KEEP, back_up, generations
 from pipeline.db import Records
 from pipeline.erase import ErasureReport, carry_out
@@ -67,6 +68,27 @@ def test_restore_drill(held: Held, place: Path, tmp_path: Path) -> None:
     assert all(again.opens(call_id) for call_id in ("CA01", "CA02", "CA03"))
     assert again.records.call("CA01") == held.records.call("CA01")
     assert again.records.events("CA02") == held.records.events("CA02")
+    again.close()
+
+
+def test_the_audit_trail_comes_back_and_goes_on(held: Held, place: Path, tmp_path: Path) -> None:
+    """Also where the new machine has noted something by itself; what came after the backup is counted as lost."""
+    signing, checkpoint = held.access.trail.key.public, tmp_path / "new" / "keys" / "audit.json"
+    for policy in ("a", "b"):
+        held.access.note_policies({"consent": policy * 64})
+    done = back_up(held, place, NOW)
+    held.access.note_policies({"consent": "c" * 64})
+    again = _fresh(held, tmp_path / "new")
+    again.access.note_policies({"consent": "d" * 64})
+    shutil.copy2(held.access.trail.checkpoint_file, checkpoint)
+    restore(again, place)
+    again.access.restored(done.generation.backup_id)
+    trail = again.access.trail
+    newest = trail.checkpoint()
+    assert newest is not None
+    assert verify_trail(trail.engine, [signing, trail.key.public], [newest]).entries == 3
+    assert dict(trail.last("restore").detail) == {"backup_id": done.generation.backup_id, "entries_lost": 1}  # type: ignore[union-attr]
+    assert checkpoint.with_name("audit-3.json").exists()
     again.close()
 
 
