@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -60,14 +60,16 @@ class Expired:
 def survey(records: Records, policy: RetentionPolicy, now: datetime) -> Expired:
     """What a run would do, and of everything that is kept until when and why; changes nothing."""
     seen: list[Expiry] = []
-    cursor: _Cursor | None = None
+    columns = schema.artifacts.c
+    rows, last = sa.select(schema.artifacts).order_by(columns.object_key).limit(PORTION), ""
     while True:
         with reading(records.engine) as connection:
-            page = _page(connection, cursor)
+            page = _read(connection, rows.where(columns.object_key > last))
             seen += retain.due(page, held_in(connection, [each.call_id for each in page]), now)
         if len(page) < PORTION:
             break
-        cursor = _cursor_of(page[-1])
+        last = page[-1].artifact.sealed.object_key
+    seen.sort(key=lambda each: (each.held.artifact.retain_until, each.held.artifact.sealed.object_key))
     going = {each.held.artifact.sealed.object_key for each in seen if each.fate is Fate.DELETE}
     with reading(records.engine) as connection:
         return Expired(
@@ -124,7 +126,7 @@ def _decide(
     """The next portion of what is due, decided for good: no hold can come between this and the deletion."""
     artifacts = schema.artifacts
     with writing(records.engine) as connection:
-        page = _page(connection, cursor, until=now, only=only)
+        page = _due(connection, cursor, now, only)
         decided = retain.due(page, held_in(connection, [each.call_id for each in page]), now)
         going = [each.held.artifact.sealed.object_key for each in decided if each.fate is Fate.DELETE]
         connection.execute(artifacts.update().where(artifacts.c.object_key.in_(going)).values(wrapped_key=b""))
@@ -211,23 +213,21 @@ def _bare_calls(
     return tuple(call_id for call_id in bare if call_id not in held)
 
 
-def _page(
-    connection: Connection,
-    cursor: _Cursor | None,
-    *,
-    until: datetime | None = None,
-    only: Collection[str] | None = None,
+def _due(
+    connection: Connection, cursor: _Cursor | None, now: datetime, only: Collection[str] | None
 ) -> tuple[HeldArtifact, ...]:
-    """The next artifacts after the cursor, the longest overdue first."""
+    """The next artifacts whose time has come, the longest overdue first."""
     columns = schema.artifacts.c
-    query = sa.select(schema.artifacts).order_by(columns.retain_until, columns.object_key).limit(PORTION)
+    query = sa.select(schema.artifacts).where(columns.retain_until <= now)
     if cursor is not None:
         at, key = cursor
-        query = query.where((columns.retain_until > at) | ((columns.retain_until == at) & (columns.object_key > key)))
-    if until is not None:
-        query = query.where((columns.retain_until <= until) | (columns.wrapped_key == b""))
+        query = query.where(columns.retain_until >= at, (columns.retain_until > at) | (columns.object_key > key))
     if only is not None:
         query = query.where(columns.object_key.in_(only))
+    return _read(connection, query.order_by(columns.retain_until, columns.object_key).limit(PORTION))
+
+
+def _read(connection: Connection, query: sa.Select[Any]) -> tuple[HeldArtifact, ...]:
     return tuple(held_artifact(row) for row in connection.execute(query).mappings())
 
 
