@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ pytest_plugins = ("tests.real",)
 ROOT = Path(__file__).parents[1]
 COMMANDS = {"process", "show", "export", "delete", "certificate", "hold", "retention", "subject", "keys"}
 COMMANDS |= {"serve", "token", "worker", "jobs", "reprocess", "backup", "restore", "audit", "models", "store", "doctor"}
+COMMANDS |= {"watch", "intake", "incident"}
 ARTIFACTS = {"redacted_audio", "transcript", "consent_record", "manifest"}
 APP = typer.main.get_command(cli.app)
 STAGES = {"intake", "decode", "transcribe", "diarize", "detect", "consent", "redact", "verify", "seal"}
@@ -91,7 +93,7 @@ def _keys(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
 def test_every_setting_is_documented(table: str, key: str) -> None:
     """Each setting stands once in default.toml, in its table, with a comment on its line or above it."""
     text = (shipped_configs() / "default.toml").read_text(encoding="utf-8")
-    lines = text.split(f"[{table}]\n")[1].split("\n[")[0].splitlines()
+    lines = re.split(rf"^\[{table}\].*\n", text, flags=re.MULTILINE)[1].split("\n[")[0].splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith(f"{key} ="))
     assert "#" in lines[at] or lines[at - 1].startswith("#")
 
