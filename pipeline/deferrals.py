@@ -73,12 +73,13 @@ def freed(engine: Engine) -> tuple[Deferred, ...]:
     return _deferred(engine, schema.deferrals.c.hold_id.in_(released))
 
 
-def carry_out(engine: Engine, run: Mapping[Work, Callable[[tuple[str, ...]], None]]) -> dict[Work, int]:
-    """Carries out what is freed; gives how many targets of each kind.
+def carry_out(engine: Engine, run: Mapping[Work, Callable[[tuple[str, ...]], int]]) -> dict[Work, int]:
+    """Carries out what is freed; gives how much of each kind was done.
 
     Args:
         engine: the database.
-        run: for each kind of work, what deletes the targets it is given, or defers them anew under another hold.
+        run: for each kind of work, what deletes the targets it is given, or defers them anew under another hold,
+            and gives how many it deleted.
 
     Raises:
         CallsealError: whatever ``run`` raises; what was not carried out stays freed.
@@ -88,10 +89,9 @@ def carry_out(engine: Engine, run: Mapping[Work, Callable[[tuple[str, ...]], Non
         entries = [each for each in freed(engine) if each.work is work]
         targets = tuple(dict.fromkeys(each.target_id for each in entries))
         if targets:
-            delete(targets)
+            done[work] = delete(targets)
             _forget(engine, entries)
-            done[work] = len(targets)
-    return done
+    return {work: count for work, count in done.items() if count}
 
 
 def _forget(engine: Engine, entries: Iterable[Deferred]) -> None:

@@ -10,6 +10,7 @@ from pipeline.deferrals import Work
 from pipeline.erase import carry_out
 from pipeline.erase_plan import plan_erasure
 from pipeline.errors import NotFound, Refused
+from pipeline.retain import Fate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,20 +26,29 @@ def carry_out_freed(custody: Custody, policy: RetentionPolicy, now: datetime) ->
         CallsealError: a deletion failed; it stays freed, and the next release or retention run takes it up again.
     """
 
-    def erase_subjects(subject_ids: tuple[str, ...]) -> None:
+    def erase_subjects(subject_ids: tuple[str, ...]) -> int:
+        done = 0
         for subject_id in subject_ids:
             with suppress(NotFound, Refused):  # gone by another way, or held by another hold
                 carry_out(plan_erasure(custody.records, subject_id), custody, lambda: now)
+                done += 1
+        return done
 
-    def expire_objects(object_keys: tuple[str, ...]) -> None:
+    def expire_objects(object_keys: tuple[str, ...]) -> int:
+        done = 0
         for start in range(0, len(object_keys), expire.PORTION):
             portion = object_keys[start : start + expire.PORTION]
-            expire.expire(custody.archive, custody.records, policy, now, only=portion)
+            found = expire.expire(custody.archive, custody.records, policy, now, only=portion)
+            done += sum(each.fate is Fate.DELETE for each in found.artifacts)
+        return done
 
-    def apply_withdrawals(subject_ids: tuple[str, ...]) -> None:
+    def apply_withdrawals(subject_ids: tuple[str, ...]) -> int:
+        done = 0
         for subject_id in subject_ids:
             with suppress(Refused):  # restricted, which has its own release
                 withdraw.apply(custody, subject_id, now)
+                done += 1
+        return done
 
     run = {
         Work.ERASURE: erase_subjects,

@@ -109,7 +109,7 @@ def test_a_release_deletes_what_waited_and_nothing_else(held: Custody) -> None:
     _run(held, NOW + DAY)
     engine = held.records.engine
     holds.release_hold(engine, first.hold_id, by_id="counsel", reason="settled", now=NOW)
-    assert carry_out_freed(held, POLICY, NOW + 2 * DAY) == {"expiry": 2}
+    assert carry_out_freed(held, POLICY, NOW + 2 * DAY) == {}
     assert {each.call_id for each in survey_kept(held)} == {"CA01", "CA02"}
     holds.release_hold(engine, second.hold_id, by_id="dpo", reason="corrected", now=NOW)
     assert carry_out_freed(held, POLICY, NOW + 2 * DAY) == {"expiry": 2}
