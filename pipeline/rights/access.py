@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline import holds
+from pipeline import holds, withdrawals
 from pipeline.rights import register
 from pipeline.summary import stamp
 
@@ -26,7 +26,7 @@ def access(records: Records, subject_id: str, policy: RightsPolicy, now: datetim
     """What is held of this person; with nothing held, that is the answer (GDPR Art. 15(1): "whether or not").
 
     Gives JSON values: ``calls``, each with its consent, artifacts (kind, size, retain_until, why) and history;
-    ``holds`` in force; ``requests`` and ``erasures`` so far; and what the controller tells everybody.
+    ``holds`` in force; ``withdrawals``, ``requests`` and ``erasures`` so far; and what the controller tells everybody.
     """
     calls = records.calls_of_subject(subject_id)
     asked = register.requests(records.engine, closed=True, subject_id=subject_id)
@@ -36,6 +36,10 @@ def access(records: Records, subject_id: str, policy: RightsPolicy, now: datetim
         "answered_at": stamp(now),
         "told": policy.told.model_dump(),
         "calls": [_call(call, records, held.get(call.call_id, ())) for call in calls],
+        "withdrawals": [
+            {"purpose": each.purpose.value, "channel": each.channel, "requested_at": stamp(each.requested_at)}
+            for each in withdrawals.standing(records.engine, subject_id)
+        ],
         "requests": [request_value(each) for each in asked],
         "erasures": [
             {"requested_at": stamp(each.requested_at), "finished_at": each.finished_at and stamp(each.finished_at)}
