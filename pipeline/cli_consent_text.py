@@ -39,8 +39,11 @@ def consent_lines(call: Mapping[str, Any]) -> Iterator[str]:
     yield f"  because   {consent['reason']}"
     privacy = f", privacy policy {consent['privacy_policy']}" if consent.get("privacy_policy") else ""
     yield f"  by        rules {consent['policy_version']}{privacy}, decided {consent['decided_at']}"
-    for each in consent["evidence"]:
-        yield f"  {_when(each, call.get('started_at'))}{_who(each)}{_what(each)}{_sure(each)}"
+    words = {(each["signal"], each["start_s"]): each["said"] for each in call.get("consent_words", ())}
+    shown = [*consent["evidence"], *consent.get("observed", ())]
+    for each in sorted(shown, key=lambda one: one.get("start_s", 0.0)):
+        said = words.get((each.get("signal"), each.get("start_s")))
+        yield f"  {_when(each, call.get('started_at'))}{_who(each)}{_what(each, said)}{_sure(each)}"
     by_verdict: dict[str, list[str]] = defaultdict(list)
     for purpose, decision in consent.get("purposes", {}).items():
         allowed = "" if decision["lawful"] else ", not lawful"
@@ -65,10 +68,10 @@ def _who(evidence: Mapping[str, Any]) -> str:
     return f"{evidence.get('speaker') or evidence['channel']:9} " if "channel" in evidence else ""
 
 
-def _what(evidence: Mapping[str, Any]) -> str:
+def _what(evidence: Mapping[str, Any], words: str | None) -> str:
     tells = _TELLS.get(evidence.get("signal", ""), evidence["kind"])
     named = f" ({', '.join(evidence['purposes'])})" if evidence.get("purposes") else ""
-    said = f': "{evidence["said"]}"' if evidence.get("said") else ""
+    said = f': "{words}"' if words else ""
     version = f", version {evidence['version']}" if "version" in evidence else ""
     at = f", {evidence['at']}" if "at" in evidence else ""
     return f"{tells}{named}{version}{at}{said}"

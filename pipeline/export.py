@@ -141,11 +141,9 @@ def with_words(description: Mapping[str, Any], archive: Archive, records: Record
     if call is None or not consent or not sealed or records.subject_key(call.subject_id) is None:
         return dict(description)
     document = json.loads(archive.read(sealed[-1], call_id, _key(call, records, root)))
-    said = [each.get("said") for each in document["evidence"]]
-    told = [
-        dict(each) | ({"said": words} if words else {}) for each, words in zip(consent["evidence"], said, strict=True)
-    ]
-    return {**description, "consent": {**consent, "evidence": told}}
+    told = [each for each in (*document["evidence"], *document.get("observed", ())) if each.get("said")]
+    keys = ("signal", "channel", "start_s", "said")
+    return {**description, "consent_words": [{key: each[key] for key in keys} for each in told]}
 
 
 def _key(call: CallRecord, records: Records, root: RootKey) -> OpenSubjectKey:

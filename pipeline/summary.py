@@ -14,7 +14,7 @@ from pipeline.consent.clips import intact
 from pipeline.types import ConsentSignal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from pipeline.consent.clips import Clips
@@ -40,6 +40,7 @@ _QUOTED = {
     *(ConsentSignal.NOTICE, ConsentSignal.REQUEST, ConsentSignal.YES, ConsentSignal.NO),
     *(ConsentSignal.OBJECTION, ConsentSignal.CONFIRMATION),
 }
+_OBSERVED = {ConsentSignal.SILENCE, ConsentSignal.CONTINUED, ConsentSignal.CONFIRMATION}
 
 
 def stamp(when: datetime) -> str:
@@ -51,8 +52,18 @@ def _seconds(span: TimeSpan | None) -> dict[str, float]:
     return {} if span is None else {"start_s": round(span.start_s, 3), "end_s": round(span.end_s, 3)}
 
 
-def consent(decision: ConsentDecision) -> dict[str, Any]:
-    """The consent decision, for every purpose, with its evidence."""
+def consent(
+    decision: ConsentDecision, beside: Callable[[int, Evidence], Mapping[str, Any]] = lambda _index, _found: {}
+) -> dict[str, Any]:
+    """The consent decision, for every purpose, with its evidence.
+
+    ``evidence`` has the kinds that DESIGN.md section 4 names; ``observed`` the rest: silence, going on, a confirmation.
+
+    Args:
+        decision: what was decided.
+        beside: what else is said of a piece of evidence, by its place in ``decision.evidence``.
+    """
+    shown = [(each, _evidence(each) | dict(beside(index, each))) for index, each in enumerate(decision.evidence)]
     return {
         "verdict": decision.verdict.value,
         "lawful": decision.lawful,
@@ -65,7 +76,8 @@ def consent(decision: ConsentDecision) -> dict[str, Any]:
             purpose.value: {"verdict": each.verdict.value, "lawful": each.lawful, "reason": each.reason}
             for purpose, each in decision.purposes.items()
         },
-        "evidence": [_evidence(each) for each in decision.evidence],
+        "evidence": [value for each, value in shown if each.signal not in _OBSERVED],
+        "observed": [value for each, value in shown if each.signal in _OBSERVED],
     }
 
 
@@ -74,11 +86,11 @@ def consent_record(call_id: str, decision: ConsentDecision, turns: Sequence[Turn
 
     Of an unclear answer, of silence and of going on there are no words: they are about the caller's own matter.
     """
-    document = consent(decision)
-    for each, shown in zip(decision.evidence, document["evidence"], strict=True):
-        if each.signal in _QUOTED and each.span is not None:
-            shown["said"] = _said(each, turns)
-    return {"version": CONSENT_VERSION, "call_id": call_id, **document}
+
+    def words(_index: int, found: Evidence) -> dict[str, str]:
+        return {"said": _said(found, turns)} if found.signal in _QUOTED and found.span is not None else {}
+
+    return {"version": CONSENT_VERSION, "call_id": call_id, **consent(decision, words)}
 
 
 def _said(found: Evidence, turns: Sequence[Turn]) -> str:
@@ -255,11 +267,11 @@ def manifest(
     them were redacted.
     """
     fmt = draft.fmt
-    judged = consent(draft.decision)
-    for index, (each, shown) in enumerate(zip(draft.decision.evidence, judged["evidence"], strict=True)):
+
+    def clip(index: int, found: Evidence) -> dict[str, Any]:
         digest = clips.sha256(index) if clips else None
-        if digest:
-            shown |= {"clip_sha256": digest, "intact": intact(each, draft.redactions)}
+        return {"clip_sha256": digest, "intact": intact(found, draft.redactions)} if digest else {}
+
     return {
         "version": 1,
         "call_id": draft.record.call_id,
@@ -276,5 +288,5 @@ def manifest(
         "audio_suffix": encode.suffix(fmt),
         "artifacts": [{"kind": s.kind.value, "sha256": s.sha256, "size_bytes": s.size_bytes} for s in sealed],
         "redactions": redactions(draft.redactions),
-        "consent": judged,
+        "consent": consent(draft.decision, clip),
     }
