@@ -53,7 +53,7 @@ def serve_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_jso
 @app.command("create")
 def create_command(
     *,
-    scope: Annotated[list[str], typer.Option(help="deliver or metrics; may be given more than once.")],
+    scope: Annotated[list[str], typer.Option(help="deliver, metrics or s3_events; may be given more than once.")],
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -69,7 +69,7 @@ def create_command(
     try:
         scopes = [Scope(each) for each in scope]
     except ValueError:
-        raise UsageError("a scope is deliver or metrics") from None
+        raise UsageError(f"a scope is one of {', '.join(Scope)}") from None
     held, now = custody(settings, Role.ADMIN), datetime.now(UTC)
     with held.access.acting(Act.ADMIT) as found:
         token, text = create_token(held.records.engine, scopes, now, now + timedelta(days=days))

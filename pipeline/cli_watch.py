@@ -34,7 +34,7 @@ def watch_command(
     from pipeline.worker import stopped
 
     chosen = settings.watch
-    names = name_rule(chosen.pattern, chosen.started_format, chosen.zone, chosen.sidecar)
+    names = name_rule(chosen.pattern, chosen.started_format, chosen.zone, chosen.sidecar, chosen.jurisdictions)
     held = custody(settings, Role.INGEST)
     with jobs.queue(settings) as queue, stopped() as stop:
         watch = Watch(

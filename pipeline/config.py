@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import UsageError
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from pipeline.fetch_recording import FetchRule
 
 
+def _encrypted(endpoint: str) -> str:
+    """What is stored is sealed; the requests about it are not, and show which caller is erased when."""
+    parts = urlsplit(endpoint)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if endpoint and not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and local))):
+        raise ValueError("an endpoint is an https:// URL, or http:// on this machine")
+    return endpoint
+
+
 Count = Annotated[int, Field(ge=1, le=1024)]
+Endpoint = Annotated[str, AfterValidator(_encrypted)]
 
 
 class _Part(BaseModel):
@@ -114,7 +124,7 @@ class StoreSettings(_Part):
     folder: str
     bucket: str
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+/)*$")]
-    endpoint: str
+    endpoint: Endpoint
     region: str
     sse: Literal["", "AES256", "aws:kms"]
     kms_key: str
@@ -122,16 +132,6 @@ class StoreSettings(_Part):
     object_lock: Literal["", "GOVERNANCE", "COMPLIANCE"]
     unfinished_days: Annotated[int, Field(ge=1, le=365)]
     hidden_days: Annotated[int, Field(ge=1, le=3650)]
-
-    @field_validator("endpoint")
-    @classmethod
-    def _encrypted(cls, endpoint: str) -> str:
-        """What is stored is sealed; the requests about it are not, and show which caller is erased when."""
-        parts = urlsplit(endpoint)
-        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-        if endpoint and not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and local))):
-            raise ValueError("an endpoint is an https:// URL, or http:// on this machine")
-        return endpoint
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -172,12 +172,25 @@ class FetchSettings(_Part):
     password: SecretStr
 
 
+class S3EventSettings(_Part):
+    """Notifications of buckets; see ``configs/default.toml``."""
+
+    buckets: tuple[str, ...]
+    endpoint: Endpoint
+    region: str
+    pattern: str
+    started_format: str
+    zone: str
+    jurisdictions: tuple[str, ...]
+
+
 class WatchSettings(_Part):
     """The watched folder: how its files are read and when they are taken; see ``configs/default.toml``."""
 
     pattern: str
     started_format: str
     zone: str
+    jurisdictions: tuple[str, ...]
     sidecar: Literal["none", "optional", "required"]
     settled_s: Annotated[float, Field(ge=0)]
     every_s: Annotated[float, Field(gt=0)]
@@ -215,6 +228,7 @@ class Settings(BaseSettings):
     api: ApiSettings
     fetch: FetchSettings
     watch: WatchSettings
+    s3_events: S3EventSettings
     retention: RetentionSettings
 
     @classmethod
@@ -236,11 +250,13 @@ class Settings(BaseSettings):
     @property
     def fetch_rule(self) -> FetchRule:
         """From where recordings are fetched; the login goes to every listed host."""
+        from pipeline.fetch_object import BucketRule
         from pipeline.fetch_recording import FetchRule
 
         login = (self.fetch.user, self.fetch.password.get_secret_value())
         logins = {host: login for host in self.fetch.hosts if self.fetch.user and not host.startswith(".")}
-        return FetchRule(self.fetch.hosts, self.fetch.private, self.fetch.within_s, logins)
+        bucket = BucketRule(self.s3_events.buckets, self.s3_events.endpoint, self.s3_events.region)
+        return FetchRule(self.fetch.hosts, self.fetch.private, self.fetch.within_s, logins, bucket)
 
     @property
     def jobs_url(self) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from pipeline.errors import MissingExtra, NotFound, Refused, StoreUnavailable
+from pipeline.fetch_object import BucketRule, fetch_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,12 +36,14 @@ class FetchRule:
         private: whether addresses of this machine's own networks are meant, too; http:// is allowed for these only.
         within_s: for one recording, from the first byte asked for to the last.
         logins: user and password by host, sent to that host only.
+        bucket: from which buckets ``s3://`` URLs are fetched.
     """
 
     hosts: tuple[str, ...]
     private: bool = False
     within_s: float = 600.0
     logins: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    bucket: BucketRule = field(default_factory=BucketRule)
 
 
 def fetch(url: str, rule: FetchRule) -> Iterator[bytes]:
@@ -52,6 +55,9 @@ def fetch(url: str, rule: FetchRule) -> Iterator[bytes]:
         StoreUnavailable: not there yet, too slow, or the line broke; try again.
         MissingExtra: httpx is not installed.
     """
+    if url.startswith("s3://"):
+        yield from fetch_object(url, rule.bucket, rule.within_s)
+        return
     httpx = _library()
     ends = time.monotonic() + rule.within_s
     for _ in range(REDIRECTS + 1):

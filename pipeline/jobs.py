@@ -127,7 +127,7 @@ def try_call(call_id: str, rooms: Rooms, rule: FetchRule, now: datetime) -> str:
     An error that nobody raised on purpose may quote the call, so only the name of its type leaves this function.
     """
     try:
-        fetch_announced(call_id, rooms, lambda url: fetch(url, rule), now)
+        _fetch(call_id, rooms, rule, now)
         return process_waiting(call_id, rooms, now).status.value
     except (BadInput, NotFound, Refused) as exc:  # quarantined already; or erased; or restricted meanwhile
         return type(exc).__name__
@@ -139,6 +139,15 @@ def try_call(call_id: str, rooms: Rooms, rule: FetchRule, now: datetime) -> str:
         error = CallsealError(f"internal error: {type(exc).__name__}")
     give_up(call_id, error, rooms, now)
     return type(error).__name__
+
+
+def _fetch(call_id: str, rooms: Rooms, rule: FetchRule, now: datetime) -> None:
+    """Fetch what was only announced; what is gone, empty or too large will be so for ever, and the call is given up."""
+    try:
+        fetch_announced(call_id, rooms, lambda url: fetch(url, rule), now)
+    except (BadInput, NotFound) as exc:
+        give_up(call_id, exc, rooms, now)
+        raise
 
 
 def prepare_queue(settings: Settings) -> None:

@@ -33,6 +33,7 @@ class Scope(StrEnum):
 
     DELIVER = "deliver"
     METRICS = "metrics"
+    S3_EVENTS = "s3_events"
 
 
 @dataclass(frozen=True, slots=True)

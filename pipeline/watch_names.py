@@ -43,12 +43,14 @@ class NameRule:
         started_format: of ``started_at``, as ``datetime.strptime`` takes it.
         zone: of times that say none.
         sidecar: whether a JSON file of the same name must be there, may be, or is not looked for.
+        jurisdictions: of both ends of a call whose sidecar names none.
     """
 
     pattern: re.Pattern[str] | None
     started_format: str
     zone: ZoneInfo
     sidecar: str
+    jurisdictions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ class Found:
         return parse_metadata(json.dumps(stated).encode())
 
 
-def name_rule(pattern: str, started_format: str, zone: str, sidecar: str) -> NameRule:
+def name_rule(
+    pattern: str, started_format: str, zone: str, sidecar: str, jurisdictions: tuple[str, ...] = ()
+) -> NameRule:
     """The rule of the settings.
 
     Raises:
@@ -106,7 +110,15 @@ def name_rule(pattern: str, started_format: str, zone: str, sidecar: str) -> Nam
         raise UsageError("watch: the pattern is no regular expression, or the zone is unknown") from exc
     if compiled and not set(compiled.groupindex) <= _GROUPS:
         raise UsageError(f"watch.pattern: groups are called {', '.join(sorted(_GROUPS))}")
-    return NameRule(compiled, started_format, found, sidecar)
+    return NameRule(compiled, started_format, found, sidecar, jurisdictions)
+
+
+def stated_by(stem: str, rule: NameRule) -> Mapping[str, Any]:
+    """What a name without its suffix says. Raises BadMetadata if it does not fit the pattern."""
+    _, _, stated = _read(stem, rule)
+    if "unread" in stated:
+        raise BadMetadata("a name does not fit the pattern of the settings")
+    return stated
 
 
 def calls_in(recordings: Iterable[Path], rule: NameRule) -> Iterator[Found]:
@@ -115,7 +127,7 @@ def calls_in(recordings: Iterable[Path], rule: NameRule) -> Iterator[Found]:
     for path in recordings:
         if path.suffix.lower() not in SUFFIXES:
             continue
-        call, leg, stated = _read(path, rule)
+        call, leg, stated = _read(path.stem, rule)
         if leg is None:
             yield _found((path,), (), path.with_suffix(""), stated, rule, whole=True)
         else:
@@ -140,17 +152,18 @@ def _found(
     return Found(files, legs, sidecar, stated, complete=whole and (sidecar is not None or rule.sidecar != "required"))
 
 
-def _read(path: Path, rule: NameRule) -> tuple[str, Channel | None, dict[str, Any]]:
-    """The call's part of a name, whose leg it is, and what it says of the call."""
+def _read(stem: str, rule: NameRule) -> tuple[str, Channel | None, dict[str, Any]]:
+    """The call's part of a name, whose leg it is, and what is stated of the call."""
+    always: dict[str, Any] = {"jurisdictions": rule.jurisdictions} if rule.jurisdictions else {}
     if rule.pattern is None:
-        match = _PLAIN_LEG.fullmatch(path.stem)
-        return (match["call"], LEGS[match["leg"].lower()], {}) if match else (path.stem, None, {})
-    match = rule.pattern.fullmatch(path.stem)
+        match = _PLAIN_LEG.fullmatch(stem)
+        return (match["call"], LEGS[match["leg"].lower()], always) if match else (stem, None, always)
+    match = rule.pattern.fullmatch(stem)
     if match is None:
-        return path.stem, None, {"unread": True}
+        return stem, None, {"unread": True}
     said = {key: value for key, value in match.groupdict().items() if value}
     leg = LEGS.get(said.get("leg", "").lower())
-    stated: dict[str, Any] = {key: value for key, value in said.items() if key in _STATED}
+    stated = always | {key: value for key, value in said.items() if key in _STATED}
     try:
         if "direction" in said:
             stated["direction"] = _DIRECTIONS[said["direction"].lower()]
@@ -158,8 +171,8 @@ def _read(path: Path, rule: NameRule) -> tuple[str, Channel | None, dict[str, An
             when = datetime.strptime(said["started_at"], rule.started_format)  # noqa: DTZ007 -- the next line says it
             stated["started_at"] = (when if when.tzinfo else when.replace(tzinfo=rule.zone)).isoformat()
     except (KeyError, ValueError):
-        return path.stem, None, {"unread": True}
+        return stem, None, {"unread": True}
     if leg is None:
-        return path.stem, None, stated if "leg" not in said else {"unread": True}
+        return stem, None, stated if "leg" not in said else {"unread": True}
     begin, end = match.span("leg")
-    return (path.stem[:begin] + path.stem[end:]).strip("_.-"), leg, stated
+    return (stem[:begin] + stem[end:]).strip("_.-"), leg, stated

@@ -14,7 +14,7 @@ from anyio import from_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from pipeline.api import events, metrics, multipart
+from pipeline.api import events, metrics, multipart, s3_events
 from pipeline.api.limits import RateLimit
 from pipeline.arrival import Legs, hand_in
 from pipeline.errors import BadInput, BadMetadata, CallsealError, NotFound, Refused, Temporary
@@ -77,6 +77,7 @@ def make_app(door: Door) -> FastAPI:
 
     _watching(app, door)
     _taking(app, door)
+    _announcing(app, door)
     return app
 
 
@@ -135,6 +136,18 @@ def _taking(app: FastAPI, door: Door) -> None:
         events.check_standard(raw, dict(request.headers), door.settings.api.webhook_secret.get_secret_value())
         found = events.of_standard(raw)
         return _take(door, *found) if found else {"accepted": False}
+
+
+def _announcing(app: FastAPI, door: Door) -> None:
+    """Ways in for notifications that name several calls."""
+    s3_events.s3_name_rule(door.settings.s3_events)  # a pattern that means nothing is said at the start
+
+    @app.post("/hooks/s3", status_code=202, dependencies=[Depends(_token(door, Scope.S3_EVENTS))])
+    def s3(request: Request) -> dict[str, Any]:
+        """New recordings in listed buckets, as S3, SQS, SNS, Lambda or EventBridge tell of them."""
+        raw = _small(_body(request, EVENT_BYTES))
+        taken = [_take(door, *found) for found in s3_events.of_s3(raw, door.settings.s3_events)]
+        return {"accepted": bool(taken), "calls": taken}
 
 
 def _take(door: Door, legs: Legs, metadata: CallMetadata) -> dict[str, Any]:
