@@ -54,7 +54,8 @@ class Hook:
         """Parts as multipart/form-data."""
         bearer = self.token if token is None else token
         files = [(name, (name, body, "application/octet-stream")) for name, body in parts]
-        return httpx.post(f"{self.url}/calls", files=files, headers={"authorization": f"Bearer {bearer}"})
+        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        return httpx.post(f"{self.url}/calls", files=files, headers=headers)
 
     def twilio(self, secret: str = TWILIO, path: str = "/hooks/twilio", **fields: str) -> httpx.Response:
         """A recording status callback, signed for the public URL."""
