@@ -67,6 +67,7 @@ def test_a_name_is_found_again_in_pieces(script: str, value: str) -> None:
         ("your date of birth", "Janice 6, 1939.", "Janice 6, 1939."),
         ("your e-mail address", "are ossid underscore king at example.com", "are ossid underscore king at example.com"),
         ("the policy number", "Aye queue gee.", "Aye queue gee."),
+        ("the post code", "Lima 5 3 uniform kind of", "Lima 5 3 uniform kind of"),
         ("the reservation code", "Knick~ all~ fax.", "Knick all fax."),
         ("name and address", "Anna Ashford, 2963, LARX for Advent.", "2963, LARX for Advent."),
         ("the policy number and the policy holder's name", "No of Endermere.", "No of Endermere."),

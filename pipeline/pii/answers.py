@@ -245,7 +245,8 @@ def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
 
 def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
     """Parts of a sentence between words that were plainly heard, as far as they hold digits or letters."""
-    for at, part in enumerate(_between_plain_words(content)):
+    unbroken = is_coded(content[0]) and len(content) <= MAX_CODE and not any(token.pause for token in content[:-1])
+    for at, part in enumerate((content,) if unbroken else _between_plain_words(content)):
         core = _without_common_ends(part)
         coded = [token for token in core if is_coded(token)]
         if not coded:
