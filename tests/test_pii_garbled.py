@@ -16,9 +16,10 @@ from tests.pii_calls import found_in
         ("C: Doctor a~ band~ on said so.", "a band"),
         ("A: Quorine,~ about ten minutes.", "Quorine,"),
         ("A: The same dates are fine. Tobrias.~", "Tobrias."),
+        ("A: This is Lyona account number please.", "Lyona"),
         ("A: Your int,~ theatre,~ is fine.", "Your int, theatre,"),
     ],
-    ids=["thanked", "no pause", "before a surname", "a title", "called out", "at the end", "made up"],
+    ids=["thanked", "no pause", "before a surname", "a title", "called out", "at the end", "introduced", "made up"],
 )
 def test_a_garbled_name_is_told_by_its_place(script: str, value: str) -> None:
     """Where somebody is addressed or introduced, words that the recogniser was unsure of are a name."""
@@ -34,6 +35,7 @@ def test_a_garbled_name_is_told_by_its_place(script: str, value: str) -> None:
         "C: Hmm, that does not match.",
         "C: Sure. Monday. Thanks.",
         "A: Mm-hmm.~ Ohh,~ thankfully,~ yes.",
+        "C: We sell them in packs of 12, 24 and 36.",
         "C: However, Methotrexate, once a week.",
         "A: Doctor appointments are on Monday.",
     ],

@@ -129,7 +129,8 @@ def _spelling(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             if not content or refuses(content):
                 continue
             for each in _between_plain_words(content):
-                yield _without_common_ends(each)
+                if not _measures(each):
+                    yield _without_common_ends(each)
 
 
 def _name(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
@@ -239,8 +240,11 @@ def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             content = without_lead(part[first:end])
             if not content or refuses(content) or content[0].fold in words("pronouns"):
                 continue
-            measured = any(is_measured(content, at, at + 1) for at, token in enumerate(content) if token.number)
-            yield from (() if measured else _coded_parts(content))
+            yield from (() if _measures(content) else _coded_parts(content))
+
+
+def _measures(content: Sequence[Token]) -> bool:
+    return any(is_measured(content, at, at + 1) for at, token in enumerate(content) if token.number)
 
 
 def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:

@@ -141,7 +141,8 @@ def _addressed(tokens: Sequence[Token], start: int, said: str) -> Iterator[PiiSp
     after = tokens[start + len(name)] if start + len(name) < len(tokens) else None
     said_of_self = said.endswith(("i'm", "i am", "mr", "mrs", "ms", "dr", "doctor", "miss"))
     ends = said_of_self or name[-1].stop or name[-1].pause or after is None or after.fold in words("after_name")
-    if any(is_known(token) for token in name) or (sure and ends and len(name) <= MAX_NAME - 1):
+    odd = said.endswith(("this is", "is this")) and not lexicon().is_common(name[0].fold) and not name[0].upper
+    if any(is_known(token) for token in name) or (sure and (ends or odd) and len(name) <= MAX_NAME - 1):
         yield from _spans(name, 0.88, "a name after an introduction or a form of address")
 
 

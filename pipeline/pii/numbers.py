@@ -24,6 +24,7 @@ _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _NINO = re.compile(r"[A-Z]{2}\d{6}[A-D]")
 _COUNTING = "12345678910111213"
+LISTED = 5
 MAX_GAP = 4
 """Fillers that may stand between two parts of one number."""
 
@@ -52,6 +53,11 @@ class Run:
     def digits(self) -> str:
         """The digits alone."""
         return "".join(char for char in self.text if char.isdecimal())
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is a few short numbers with commas between, which count things rather than spell one out."""
+        return not self.single and len(self.digits) <= LISTED and any(token.pause for token in self.tokens[:-1])
 
 
 def runs(stream: Sequence[Token]) -> Iterator[Run]:
@@ -177,7 +183,7 @@ def unexplained(run: Run, least: int) -> bool:
     four only if said digit by digit, or if they are no year and no round figure and follow no name of a thing.
     Digits with letters from six characters on, if at least three are digits.
     """
-    if run.quantity:
+    if run.quantity or run.listed:
         return False
     digits, text = run.digits, run.text
     if _COUNTING.startswith(digits) or (len(digits) <= 6 and any(token.compound for token in run.tokens)):

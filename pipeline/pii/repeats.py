@@ -73,7 +73,7 @@ def _numbers(call: Talk, values: dict[str, str]) -> Iterator[PiiSpan]:
     for stream in streams(call.lines):
         for run in runs(stream):
             digits = run.digits
-            if len(digits) < MIN_DIGITS or run.measured or (is_year(digits) and run.quantity):
+            if len(digits) < MIN_DIGITS or run.measured or (is_year(digits) and run.quantity) or run.listed:
                 continue
             kind = next((kind for value, kind in values.items() if _shares(digits, value)), None)
             if kind is not None:
