@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
-.PHONY: help setup demo test lint type fmt lock bench bench-accuracy bench-consent bench-diarization clean
+.PHONY: help setup demo test lint type fmt lock bench bench-accuracy bench-consent bench-erasure bench-diarization clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench-accuracy: setup .venv/bench ## what is still audible and readable after re
 
 bench-consent: setup .venv/bench ## verdicts and evidence on the labelled consent set, beside a keyword baseline (half an hour, then kept)
 	@$(BIN)/python -m benchmarks.consent --list --json demo-out/consent.json
+
+bench-erasure: .venv/installed ## what an erasure costs beside deleting, and the plan as the index grows
+	@$(BIN)/python -m benchmarks.erasure
 
 bench-diarization: setup ## who speaks: speed against error
 	@$(BIN)/python -m benchmarks.diarization

@@ -47,6 +47,7 @@ METHOD: Final = {
 REMAINS: Final = (
     "the record of this erasure: the ids and hashes that this certificate names",
     "the ledger: keyed hashes by which what was erased is refused when it is delivered again",
+    "the audit trail and the register of requests: ids and times of what was done, never content",
 )
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from pipeline.db import CallRecord
 
 METHOD: Final = "cryptographic erase of the subject keys, then deletion of every object and row"
-_AT_ONCE: Final = 8  # deletions under way at the same time; each waits for the store
+AT_ONCE: Final = 8  # deletions under way at the same time; each waits for the store
 _UNFINISHED: Final = timedelta(hours=24)  # no write takes longer
 
 
@@ -176,7 +176,7 @@ def _stays(plan: ErasurePlan, owner: str, call: CallRecord) -> bool:
 
 def _delete_objects(plan: ErasurePlan, held: Custody, now: datetime) -> tuple[Residual, ...]:
     """Gives the objects that the store keeps locked: unreadable, and swept up once the lock has ended."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         locked = tuple(filter(None, pool.map(partial(_delete_object, held, now), plan.object_keys)))
     held.archive.store.remove_partial(now - _UNFINISHED)
     return locked

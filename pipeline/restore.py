@@ -174,6 +174,10 @@ def _bring_rows(connection: Connection, held: Custody, folder: Path, sealed: Sea
         connection.execute(own.delete())
     for table, rows in _by_table(held, folder, sealed, left):
         connection.execute(schema.metadata.tables[table].insert(), rows)
+    if connection.dialect.name == "postgresql":  # its counter does not know of ids that were given
+        newest = sa.select(sa.func.max(schema.events.c.event_id)).scalar_subquery()
+        counter = sa.func.pg_get_serial_sequence("events", "event_id")
+        connection.execute(sa.select(sa.func.setval(counter, sa.func.coalesce(newest, 1))))
 
 
 def _by_table(

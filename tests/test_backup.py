@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.servers import PostgresServer
+
 
 @pytest.fixture(name="held")
 def _held(tmp_path: Path) -> Iterator[Held]:
@@ -90,6 +92,22 @@ def test_the_audit_trail_comes_back_and_goes_on(held: Held, place: Path, tmp_pat
     assert dict(trail.last("restore").detail) == {"backup_id": done.generation.backup_id, "entries_lost": 1}  # type: ignore[union-attr]
     assert checkpoint.with_name("audit-3.json").exists()
     again.close()
+
+
+def test_into_another_kind_of_database(held: Held, place: Path, tmp_path: Path, postgres: PostgresServer) -> None:
+    """A snapshot of SQLite is restored into PostgreSQL, whose own snapshot is restored into SQLite again."""
+    back_up(held, place, NOW)
+    new = _fresh(held, tmp_path / "new")
+    moved = replace(new, records=Records.open(postgres.url(postgres.database())))
+    assert restore(moved, place).calls == 3
+    moved.records.note("CA01", "exported", {"files": 5}, LATER)
+    back_up(moved, tmp_path / "third", LATER)
+    again = _fresh(held, tmp_path / "again")
+    assert restore(again, tmp_path / "third").calls == 3
+    assert [event.what for event in again.records.events("CA01")][-1] == "exported"
+    assert again.opens("CA01")
+    for each in (moved, new, again):
+        each.close()
 
 
 def test_an_old_backup_does_not_bring_back(held: Held, place: Path, tmp_path: Path) -> None:
