@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from pipeline.store.local import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from models.asr import WhisperTranscriber
     from pipeline.config import Settings
@@ -95,8 +97,7 @@ def build(settings: Settings) -> Rooms:
         "policies": {"redaction": redaction.version, "consent": consent.version, "retention": retention.version},
     }
     held = custody(settings, Role.WORKER)
-    policies = {name: settings.policy_file(f"{name}.toml") for name in ("redaction", "consent", "retention")}
-    held.access.note_policies({name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in policies.items()})
+    held.access.note_policies(_digests(settings.policy_file("consent.toml").parent))
     return Rooms(
         vad=vad,
         transcriber=recogniser,
@@ -116,6 +117,13 @@ def build(settings: Settings) -> Rooms:
         fingerprint=hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest(),
         provenance=provenance,
     )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 (hex) of every policy of a folder, by a name that a record may have."""
+    files = {file.relative_to(folder).with_suffix(""): file for file in folder.rglob("*.toml")}
+    names = {re.sub(r"[^A-Za-z0-9]", "_", str(name)): file for name, file in files.items() if str(name) != "default"}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in names.items()}
 
 
 def _recordable(name: str, texts: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
 __all__ = ["kms_client", "kms_key", "kms_url", "new_kms_key"]
 
 
@@ -109,3 +111,20 @@ def test_the_settings_and_the_key_file_must_agree(tmp_path: Path, kms_key: str) 
     asked = settings.model_copy(update={"keys": settings.keys.model_copy(update={"kms_key": kms_key})})
     with pytest.raises(UsageError, match="rotate --root"):
         custody(asked)
+
+
+def test_an_installation_lives_under_a_kms_key(tmp_path: Path, kms_key: str) -> None:
+    """Made under it, opened again under it, its callers named the same; its subject keys need the service."""
+    settings = load_settings(tmp_path)
+    asked = settings.model_copy(update={"keys": settings.keys.model_copy(update={"kms_key": kms_key})})
+    first = custody(asked)
+    key = first.records.subject_for(first.root.subject_id(NUMBER), first.root, NOW)
+    first.records.close()
+    again = custody(asked)
+    assert again.root.subject_id(NUMBER) == key.subject_id
+    assert again.records.subject_for(key.subject_id, again.root, NOW).key_id == key.key_id
+    row = again.records.subject_key(key.subject_id)
+    assert row is not None
+    with pytest.raises(CannotOpen):
+        KeyFile.create(tmp_path / "other.json").unwrap(row.wrapped_key, b"")
+    again.records.close()
