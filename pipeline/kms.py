@@ -95,7 +95,8 @@ def _client(region: str | None) -> Any:
     retries = {"max_attempts": _ATTEMPTS, "mode": "standard"}
     config = Config(connect_timeout=_CONNECT_S, read_timeout=_READ_S, retries=retries)
     try:
-        return boto3.client("kms", region_name=region, config=config)
+        # A session of its own: the library's common one keeps the first credentials that any part of the process had.
+        return boto3.session.Session().client("kms", region_name=region, config=config)
     except BotoCoreError as exc:
         raise UsageError(f"AWS KMS: {type(exc).__name__}: set the region and the credentials as AWS has it") from None
 

@@ -10,6 +10,8 @@ import pytest
 import pytest_socket
 from moto.server import ThreadedMotoServer
 
+from tests.servers import KEY_ID, SECRET
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -29,23 +31,14 @@ def kms_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def kms_client(kms_url: str) -> Any:
     """AWS's own client of the service."""
-    secrets = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return boto3.client("kms", region_name="eu-central-1", endpoint_url=kms_url, **secrets)
+    session = boto3.session.Session(KEY_ID, SECRET)
+    return session.client("kms", region_name="eu-central-1", endpoint_url=kms_url)
 
 
 @pytest.fixture
-def new_kms_key(
-    kms_url: str, kms_client: Any, socket_enabled: None, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], str]:
+def new_kms_key(kms_url: str, kms_client: Any, aws: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     """Makes symmetric keys, gives their ARNs; AWS's own settings point at the service."""
-    for name, value in (
-        ("AWS_ENDPOINT_URL_KMS", kms_url),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_DEFAULT_REGION", "eu-central-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ):
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", kms_url)
     return lambda: str(kms_client.create_key()["KeyMetadata"]["Arn"])
 
 
