@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.arrival import Legs, hand_in
 from pipeline.build import custody
 from pipeline.cli_consent_text import consent_lines
 from pipeline.config import load_settings
@@ -18,7 +19,8 @@ from pipeline.holds import Order as HoldOrder
 from pipeline.ingest import Delivery
 from pipeline.metadata import parse_metadata
 from pipeline.release import carry_out_freed
-from pipeline.run import Outcome, Rooms, process
+from pipeline.roles import Role
+from pipeline.run import Outcome, Rooms, process, process_waiting
 from pipeline.types import ArtifactKind, Purpose, Status
 from pipeline.withdraw import apply
 from pipeline.withdrawals import Order, Stored, standing, withdrawals, write_down
@@ -126,6 +128,20 @@ def test_later_calls_are_not_listened_to(place: Place) -> None:
     assert (first["rule"], first["at"]) == ("withdrawn:phone", "2026-11-24T13:00:00Z")
     assert place.kinds("CA-later") == {ArtifactKind.CONSENT_RECORD}
     assert place.process(LATER, caller="+12025550199", call_id="CA-other").status is Status.STORED
+
+
+def test_a_call_in_the_queue(place: Place) -> None:
+    """A call that was waiting when its caller withdrew consent is not heard, and its sealed original goes."""
+    metadata = parse_metadata(scripted.metadata(call_id="CA-waits"))
+    whole = Legs((iter([scripted.recording()]),), ())
+    door = custody(load_settings(place.folder / "data"), Role.INGEST)
+    assert hand_in(whole, metadata, door, place.rooms.retention, 1 << 24, NOW)
+    door.records.close()
+    place.withdraw()
+    assert len(place.kinds("CA-waits")) == 2
+    assert process_waiting("CA-waits", place.rooms, LATER).status is Status.DISCARDED
+    assert place.kinds("CA-waits") == {ArtifactKind.CONSENT_RECORD}
+    assert len(objects(place.folder / "data")) == 2
 
 
 def test_a_call_in_flight(place: Place) -> None:

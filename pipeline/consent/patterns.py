@@ -92,13 +92,18 @@ def fold(text: str) -> list[str]:
     return re.findall(r"\w+", "".join(c for c in plain if not unicodedata.combining(c)))
 
 
+def ends_sentence(text: str) -> bool:
+    """Whether a sentence ends with a word, by its punctuation."""
+    return _SENTENCE_END.search(text) is not None
+
+
 def tokenize(words: Sequence[Word]) -> tuple[Token, ...]:
     """Tokens of recognised words, in their order."""
     tokens: list[Token] = []
     for word in words:
         folded = fold(word.text)
         last = len(folded) - 1
-        ends = bool(_SENTENCE_END.search(word.text))
+        ends = ends_sentence(word.text)
         tokens.extend(Token(text, word, ends and index == last) for index, text in enumerate(folded))
     return tuple(tokens)
 

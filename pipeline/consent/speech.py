@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from pipeline.consent.patterns import tokenize
+from pipeline.consent.patterns import ends_sentence, tokenize
 from pipeline.types import Channel, Evidence, TimeSpan
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.types import ConsentSignal, Turn, Word
 
 _ECHO_S, _ECHO_WORDS, _ECHO_SHARE = 1.0, 3, 0.7  # times of an echo are as far off as a recogniser puts them
+_WORD_S: Final = 0.6  # no first word of a phrase takes longer
+_BREATH_S: Final = 1.0  # a pause that may be between two voices
 PAUSE_S: Final = 2.5  # within a phrase; spliced announcements pause for a second and more
 
 
@@ -48,9 +50,10 @@ class Speech:
         return self.channel is not Channel.AGENT
 
     def heard(self, match: Match) -> TimeSpan:
-        """When the words of a match were said."""
+        """When the words of a match were said; a recogniser lets the first of them begin in the pause before it."""
         spans = [token.word.span for token in self.tokens[match.first : match.end]]
-        return TimeSpan(min(s.start_s for s in spans), max(s.end_s for s in spans))
+        start_s = max(min(s.start_s for s in spans), min(s.end_s for s in spans) - _WORD_S)
+        return TimeSpan(start_s, max(s.end_s for s in spans))
 
     def confidence(self, match: Match) -> float:
         """Mean probability of the words of a match, in [0, 1]."""
@@ -89,8 +92,11 @@ class Heard:
 def speeches(turns: Sequence[Turn]) -> tuple[Speech, ...]:
     """Everything that was said, in order of time."""
     words: dict[tuple[str, Channel], list[Word]] = defaultdict(list)
+    for speaker, word in _whole_sentences(turns):
+        words[speaker, Channel.MIXED].append(word)
     for turn in turns:
-        words[turn.speaker, turn.channel].extend(turn.words)
+        if turn.channel is not Channel.MIXED:
+            words[turn.speaker, turn.channel].extend(turn.words)
     found = [
         Speech(speaker, channel, tokens)
         for (speaker, channel), said in words.items()
@@ -98,6 +104,31 @@ def speeches(turns: Sequence[Turn]) -> tuple[Speech, ...]:
         if (tokens := tokenize(part))
     ]
     return tuple(sorted(found, key=lambda speech: speech.span))
+
+
+def _whole_sentences(turns: Sequence[Turn]) -> Iterator[tuple[str, Word]]:
+    """The words of a mixed channel, each sentence given to the voice that says most of it.
+
+    A diarizer cuts short sentences into voices, and a question of two halves is no question.
+    """
+    spoken = [(turn.speaker, word) for turn in turns if turn.channel is Channel.MIXED for word in turn.words]
+    sentence: list[tuple[str, Word]] = []
+    for speaker, word in sorted(spoken, key=lambda pair: pair[1].span):
+        if sentence and word.span.start_s - sentence[-1][1].span.end_s > _BREATH_S:
+            yield from _by_one(sentence)
+            sentence = []
+        sentence.append((speaker, word))
+        if ends_sentence(word.text):
+            yield from _by_one(sentence)
+            sentence = []
+    yield from _by_one(sentence)
+
+
+def _by_one(sentence: Sequence[tuple[str, Word]]) -> Iterator[tuple[str, Word]]:
+    share: Counter[str] = Counter()
+    for speaker, word in sentence:
+        share[speaker] += len(word.text)
+    yield from ((share.most_common(1)[0][0], word) for _, word in sentence)
 
 
 def without_echo(said: Sequence[Speech]) -> tuple[Speech, ...]:
