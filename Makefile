@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
-.PHONY: help setup demo test lint type fmt lock bench bench-accuracy bench-consent bench-erasure bench-diarization clean
+.PHONY: help setup demo test lint type fmt lock bench bench-accuracy bench-consent bench-erasure bench-sealing bench-diarization clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench-consent: setup .venv/bench ## verdicts and evidence on the labelled consen
 
 bench-erasure: .venv/installed ## what an erasure costs beside deleting, and the plan as the index grows
 	@$(BIN)/python -m benchmarks.erasure
+
+bench-sealing: .venv/installed ## time to seal and open, as a ratio to raw AES-GCM on the same buffers
+	@$(BIN)/python -m benchmarks.sealing
 
 bench-diarization: setup ## who speaks: speed against error
 	@$(BIN)/python -m benchmarks.diarization
