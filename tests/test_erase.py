@@ -15,10 +15,10 @@ from pipeline import holds, retain
 from pipeline.archive import Archive
 from pipeline.config import shipped_configs
 from pipeline.db import CallRecord, Records
-from pipeline.erase import METHOD, ErasureReport, carry_out
+from pipeline.erase import METHOD, ErasureReport, carry_out, finished_report
 from pipeline.erase_plan import ErasurePlan, plan_erasure
 from pipeline.erase_proof import SAMPLE_OBJECTS
-from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable, VerificationFailed
+from pipeline.errors import CannotOpen, Locked, NotFound, Refused, StoreUnavailable, VerificationFailed
 from pipeline.keyfile import KeyFile
 from pipeline.keys import open_subject_key
 from pipeline.release import carry_out_freed
@@ -280,6 +280,26 @@ def test_store_outage_leaves_it_pending_and_unreadable(held: Held) -> None:
     assert held.records.subject_key(plan.subject_id) is None
     _erase(held, plan_erasure(held.records, plan.subject_id))
     _assert_erased(held, plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Locking(LocalStore):
+    """A store that keeps recordings until a date, whoever asks."""
+
+    def delete(self, key: str) -> None:
+        if (self.folder / key[:2] / key).stat().st_size > 1 << 20:
+            raise Locked(key, LATER)
+        LocalStore.delete(self, key)
+
+
+def test_locked_object_is_named_with_its_date(held: Held) -> None:
+    """What the store must keep until a date opens nothing, and is reported as a copy that is left until then."""
+    held.store_call("CA01")
+    report = _erase(held.through(_Locking(held.folder / "store")), plan_erasure(held.records, held.subject_id(43)))
+    (left,) = report.residual
+    assert (left.place_id, left.expires_at, left.opens) == (*held.stored_keys(), LATER, False)
+    assert held.records.count_rows(report.plan.key_ids, report.plan.call_ids, report.plan.object_keys) == 0
+    assert finished_report(held, report.plan.erasure_id) == report
 
 
 @dataclass(frozen=True, slots=True)
