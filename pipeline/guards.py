@@ -77,10 +77,15 @@ def _closed(
 
 
 def _doubts(speech: Sequence[TimeSpan], words: Sequence[Word], unworded_s: float) -> Iterator[tuple[TimeSpan, str]]:
-    for span in unworded(fluent(speech), words, unworded_s, SLACK_S):
-        yield TimeSpan(max(span.start_s - SLACK_S, 0.0), span.end_s + SLACK_S), "speech with no words"
+    gaps = [
+        TimeSpan(max(span.start_s - SLACK_S, 0.0), span.end_s + SLACK_S)
+        for span in unworded(fluent(speech), words, unworded_s, SLACK_S)
+    ]
+    yield from ((gap, "speech with no words") for gap in gaps)
     for word in words:
-        if drawn_out(word) and any(word.span.overlaps(span) for span in speech):
+        heard = any(word.span.overlaps(span) for span in speech)
+        shown = any(gap.start_s <= word.span.start_s and word.span.end_s <= gap.end_s for gap in gaps)
+        if drawn_out(word) and heard and not shown:
             yield word.span, "a word that lasts too long"
 
 

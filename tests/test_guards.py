@@ -60,7 +60,17 @@ def test_a_word_that_lasts_too_long_is_redacted() -> None:
     redactions, review = guard(turns([word("so", 1.0, 7.0)]), {Channel.CUSTOMER: (span(1.0, 7.0),)}, (), POLICY)
     assert min(found.span.start_s for found in redactions) <= 1.0
     assert max(found.span.end_s for found in redactions) >= 7.0
-    assert len(review) == len(redactions)
+    assert len(review) == len(redactions) == 1
+
+
+def test_a_doubt_reaches_over_the_pause_to_the_next_redaction() -> None:
+    """Between what was not understood and what is redacted nothing stays audible, unless a word stands there."""
+    speech = {Channel.CUSTOMER: (span(1.0, 2.0), span(2.6, 3.0))}
+    before = [Redaction("PERSON", Channel.CUSTOMER, span(2.4, 3.2), Action.TONE, "a name")]
+    ((found,), _) = guard((), speech, before, POLICY)
+    assert found.span.end_s == 2.4
+    (found, *_), _ = guard(turns([word("so", 2.25, 2.39)]), speech, before, POLICY)
+    assert found.span.end_s < 2.3
 
 
 @pytest.mark.parametrize(
