@@ -189,6 +189,18 @@ def fetch_announced(
     return True
 
 
+def urls_of(call_id: str, rooms: Rooms, now: datetime) -> tuple[str, ...]:
+    """Where the sealed originals of a waiting call were fetched from; nothing if they were not fetched, or not yet."""
+    record = rooms.records.call(call_id)
+    artifacts = rooms.records.artifacts(call_id)
+    described = [each.sealed for each in artifacts if each.sealed.kind is ArtifactKind.CALL_METADATA]
+    if record is None or record.status is not None or not described:
+        return ()
+    subject = rooms.records.subject_for(record.subject_id, rooms.root, now)
+    wrapper = json.loads(rooms.archive.read(described[0], call_id, subject))
+    return tuple(wrapper["urls"]) if wrapper["objects"] else ()
+
+
 def _described(
     wrapper: Mapping[str, Any],
     sealed: Sequence[SealedObject],

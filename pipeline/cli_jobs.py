@@ -42,14 +42,22 @@ def worker_command(
 
 
 @app.command("list")
-def list_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Jobs that wait or run, and the last that ended."""
+def list_command(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Of open jobs, and of ended ones.")] = 50,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Jobs that wait or run, the last that ended, and when the queue will be empty at the speed of the last hour."""
     settings = settings_of(data_dir, config)
     from pipeline import jobs
 
     with jobs.queue(settings) as client:
-        found = jobs.jobs(client)
-    print_result({"jobs": [_shown(job) for job in found]}, _lines, as_json=as_json)
+        found = jobs.latest(client, limit)
+        far = jobs.progress(client, datetime.now(UTC))
+    shown = {"jobs": [_shown(job) for job in found], "progress": _plain(asdict(far))}
+    print_result(shown, _progress_lines, as_json=as_json)
 
 
 @app.command("show")
@@ -99,7 +107,19 @@ def cancel_command(
 
 
 def _shown(job: Job) -> dict[str, Any]:
-    return asdict(job) | {"created_at": job.created_at.isoformat()}
+    return _plain(asdict(job))
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: each.isoformat() if isinstance(each, datetime) else each for name, each in value.items()}
+
+
+def _progress_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield from _lines(found)
+    far = found["progress"]
+    end = f", empty about {far['ends_at'][:16]} UTC" if far["ends_at"] else ""
+    speed = "" if far["per_hour"] is None else f", {far['per_hour']:.0f} an hour"
+    yield f"{far['waiting']} wait, {far['running']} run{speed}{end}"
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:

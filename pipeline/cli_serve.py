@@ -37,6 +37,7 @@ def serve_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_jso
             held=held,
             retention=retention,
             enqueue=lambda call_id: jobs.enqueue(queue, call_id, jobs.LIVE),
+            progress=lambda: jobs.progress(queue, datetime.now(UTC)),
             clock=lambda: datetime.now(UTC),
         )
         uvicorn.run(

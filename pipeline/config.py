@@ -170,6 +170,7 @@ class FetchSettings(_Part):
     within_s: Annotated[float, Field(gt=0)]
     user: str
     password: SecretStr
+    delete_at: tuple[str, ...]
 
 
 class S3EventSettings(_Part):
@@ -256,7 +257,9 @@ class Settings(BaseSettings):
         login = (self.fetch.user, self.fetch.password.get_secret_value())
         logins = {host: login for host in self.fetch.hosts if self.fetch.user and not host.startswith(".")}
         bucket = BucketRule(self.s3_events.buckets, self.s3_events.endpoint, self.s3_events.region)
-        return FetchRule(self.fetch.hosts, self.fetch.private, self.fetch.within_s, logins, bucket)
+        return FetchRule(
+            self.fetch.hosts, self.fetch.private, self.fetch.within_s, logins, bucket, self.fetch.delete_at
+        )
 
     @property
     def jobs_url(self) -> str:

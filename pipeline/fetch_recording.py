@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -19,7 +20,7 @@ from pipeline.errors import MissingExtra, NotFound, Refused, StoreUnavailable
 from pipeline.fetch_object import BucketRule, fetch_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     import httpx
 
@@ -36,6 +37,7 @@ class FetchRule:
         private: whether addresses of this machine's own networks are meant, too; http:// is allowed for these only.
         within_s: for one recording, from the first byte asked for to the last.
         logins: user and password by host, sent to that host only.
+        delete_at: hosts that are told to delete a recording once it is sealed here.
         bucket: from which buckets ``s3://`` URLs are fetched.
     """
 
@@ -44,6 +46,7 @@ class FetchRule:
     within_s: float = 600.0
     logins: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     bucket: BucketRule = field(default_factory=BucketRule)
+    delete_at: tuple[str, ...] = ()
 
 
 def fetch(url: str, rule: FetchRule) -> Iterator[bytes]:
@@ -61,22 +64,8 @@ def fetch(url: str, rule: FetchRule) -> Iterator[bytes]:
     httpx = _library()
     ends = time.monotonic() + rule.within_s
     for _ in range(REDIRECTS + 1):
-        host, address = allowed(url, rule)
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-        literal = f"[{address}]" if ":" in address else address
-        target = parts._replace(netloc=literal + port).geturl()
         try:
-            with (
-                httpx.Client(timeout=30.0, trust_env=False) as client,
-                client.stream(
-                    "GET",
-                    target,
-                    headers={"host": host + port},
-                    auth=rule.logins.get(host),
-                    extensions={"sni_hostname": host},
-                ) as answer,
-            ):
+            with _asked("GET", url, rule) as (answer, host):
                 if answer.is_redirect:
                     url = urljoin(url, answer.headers["location"])
                     continue
@@ -87,8 +76,57 @@ def fetch(url: str, rule: FetchRule) -> Iterator[bytes]:
                     yield chunk
                 return
         except httpx.HTTPError as exc:
-            raise StoreUnavailable(f"{host} cannot be reached: {type(exc).__name__}") from None
+            raise StoreUnavailable(f"a recording cannot be fetched: {type(exc).__name__}") from None
     raise Refused(f"a recording is more than {REDIRECTS} redirects away")
+
+
+def delete_copy(url: str, rule: FetchRule) -> bool:
+    """Have the platform delete a recording that is sealed here; gives False where it says no.
+
+    Twilio deletes the resource, so the form in which it was fetched (suffix, query) is left out of its name.
+
+    Raises:
+        Refused: the rule does not allow the host or its address.
+        StoreUnavailable: overloaded, or the line broke; try again.
+        MissingExtra: httpx is not installed.
+    """
+    httpx = _library()
+    parts = urlsplit(url)
+    resource = parts._replace(path=parts.path.removesuffix(".wav"), query="").geturl()
+    try:
+        with _asked("DELETE", resource, rule) as (answer, host):
+            if answer.status_code == 429 or answer.status_code >= 500:
+                raise StoreUnavailable(f"{host} answers {answer.status_code}")
+            return answer.status_code in (200, 202, 204, 404, 410)
+    except httpx.HTTPError as exc:
+        raise StoreUnavailable(f"a copy cannot be deleted: {type(exc).__name__}") from None
+
+
+def is_at(url: str, hosts: Collection[str]) -> bool:
+    """Whether a URL's host is one of these, or below one that begins with a dot."""
+    host = (urlsplit(url).hostname or "").lower().rstrip(".")
+    return any(host == each or (each.startswith(".") and host.endswith(each)) for each in hosts)
+
+
+@contextmanager
+def _asked(method: str, url: str, rule: FetchRule) -> Iterator[tuple[httpx.Response, str]]:
+    """The answer of an allowed host, from the very address that was checked, and the host's name."""
+    httpx = _library()
+    host, address = allowed(url, rule)
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    literal = f"[{address}]" if ":" in address else address
+    with (
+        httpx.Client(timeout=30.0, trust_env=False) as client,
+        client.stream(
+            method,
+            parts._replace(netloc=literal + port).geturl(),
+            headers={"host": host + port},
+            auth=rule.logins.get(host),
+            extensions={"sni_hostname": host},
+        ) as answer,
+    ):
+        yield answer, host
 
 
 def allowed(url: str, rule: FetchRule) -> tuple[str, str]:
@@ -100,7 +138,7 @@ def allowed(url: str, rule: FetchRule) -> tuple[str, str]:
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").lower().rstrip(".")
-    if not any(host == each or (each.startswith(".") and host.endswith(each)) for each in rule.hosts):
+    if not is_at(url, rule.hosts):
         raise Refused("a recording is at a host that fetch.hosts does not list")
     try:
         found = socket.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)

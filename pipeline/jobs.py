@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from pipeline import schema
-from pipeline.arrival import fetch_announced
+from pipeline.arrival import fetch_announced, urls_of
 from pipeline.connect import reading, writing
 from pipeline.errors import BadInput, CallsealError, MissingExtra, NotFound, Refused, Temporary
-from pipeline.fetch_recording import fetch
+from pipeline.fetch_recording import delete_copy, fetch, is_at
 from pipeline.run import give_up, process_waiting
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Job:
         created_at: when it was put into the queue.
         worker_id: who has it or had it, if anybody.
         outcome: what became of the call, or the name of the error.
+        taken_at: when a worker took it, if one did.
+        ended_at: when it ended, if it did.
     """
 
     job_id: str
@@ -68,6 +70,25 @@ class Job:
     created_at: datetime
     worker_id: str | None
     outcome: str | None
+    taken_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the queue is.
+
+    Args:
+        waiting: jobs that nobody has taken yet.
+        running: jobs that a worker has.
+        per_hour: jobs that ended in an hour, by what was seen in the last one; None where none ended.
+        ends_at: when the queue will be empty at that speed; None where it is not known, or empty.
+    """
+
+    waiting: int
+    running: int
+    per_hour: float | None
+    ends_at: datetime | None
 
 
 _STATES: Final = {
@@ -79,6 +100,10 @@ _STATES: Final = {
     "CANCELLED": "cancelled",
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
 }
+
+
+_OPEN: Final = ("ENQUEUED", "DELAYED", "PENDING")
+_WINDOW: Final = timedelta(hours=1)  # over which the speed of the queue is taken
 
 
 def serve_jobs(rooms: Rooms, settings: Settings, worker_id: str, at_once: int, clock: Callable[[], datetime]) -> None:
@@ -148,6 +173,16 @@ def _fetch(call_id: str, rooms: Rooms, rule: FetchRule, now: datetime) -> None:
     except (BadInput, NotFound) as exc:
         give_up(call_id, exc, rooms, now)
         raise
+    if rule.delete_at:
+        _delete_copies(call_id, rooms, rule, now)
+
+
+def _delete_copies(call_id: str, rooms: Rooms, rule: FetchRule, now: datetime) -> None:
+    """Have the platform delete what is sealed here; done again, it changes nothing. A refusal stands in the history."""
+    urls = [url for url in urls_of(call_id, rooms, now) if is_at(url, rule.delete_at)]
+    deleted = sum(delete_copy(url, rule) for url in urls)
+    if urls:
+        rooms.records.note(call_id, "provider_copies", {"deleted": deleted, "refused": len(urls) - deleted}, now)
 
 
 def prepare_queue(settings: Settings) -> None:
@@ -224,15 +259,49 @@ def enqueue_waiting(client: DBOSClient, rooms: Rooms, now: datetime) -> int:
 
 def waiting(client: DBOSClient) -> int:
     """How many jobs wait or run."""
-    return len(client.list_workflows(name=WORKFLOW, status=["ENQUEUED", "DELAYED", "PENDING"], load_input=False))
+    return sum(_count(client, state) for state in _OPEN)
 
 
-def jobs(client: DBOSClient, *, call_id: str | None = None, limit: int | None = None) -> list[Job]:
-    """The jobs of one call or of all, the oldest first."""
-    found = client.list_workflows(
-        name=WORKFLOW, workflow_id_prefix=f"{call_id}:" if call_id else None, limit=limit, load_input=False
-    )
-    return [_job(each) for each in found]
+def jobs(client: DBOSClient, *, call_id: str) -> list[Job]:
+    """The jobs of a call, the oldest first."""
+    return [_job(e) for e in client.list_workflows(name=WORKFLOW, workflow_id_prefix=f"{call_id}:", load_input=False)]
+
+
+def latest(client: DBOSClient, limit: int) -> list[Job]:
+    """The jobs that wait or run, and those that ended last, at most ``limit`` of each; the oldest first."""
+    ended = [state for state in _STATES if state not in _OPEN]
+    found = [
+        _job(each)
+        for states in (_OPEN, ended)
+        for each in client.list_workflows(
+            name=WORKFLOW, status=list(states), limit=limit, sort_desc=states is ended, load_input=False
+        )
+    ]
+    return sorted(found, key=lambda job: job.created_at)
+
+
+def progress(client: DBOSClient, now: datetime) -> Progress:
+    """How far the queue is, and when it will be empty at the speed of the last hour."""
+    depth = {state: _count(client, state) for state in _OPEN}
+    since = now - _WINDOW
+    ended = [
+        _job(each)
+        for each in client.list_workflows(
+            name=WORKFLOW, status="SUCCESS", completed_after=since.isoformat(), load_input=False, load_output=False
+        )
+    ]
+    running, waiting = depth.pop("PENDING"), sum(depth.values())
+    begun = min((max(job.taken_at, since) for job in ended if job.taken_at), default=None)
+    if begun is None or begun >= now:
+        return Progress(waiting, running, None, None)
+    per_s = len(ended) / (now - begun).total_seconds()
+    left = waiting + running
+    ends_at = now + timedelta(seconds=left / per_s) if left else None
+    return Progress(waiting, running, per_s * 3600, ends_at)
+
+
+def _count(client: DBOSClient, state: str) -> int:
+    return len(client.list_workflows(name=WORKFLOW, status=state, load_input=False, load_output=False))
 
 
 def cancel(client: DBOSClient, call_id: str) -> int:
@@ -300,7 +369,13 @@ def _job(found: Any) -> Job:
         created_at=datetime.fromtimestamp(found.created_at / 1000, UTC),
         worker_id=found.executor_id,
         outcome="ended its worker" if failed else found.output,
+        taken_at=_instant(found.dequeued_at),
+        ended_at=_instant(found.completed_at),
     )
+
+
+def _instant(at_ms: int | None) -> datetime | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def _library() -> Any:

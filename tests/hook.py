@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Platform:
-    """What a telephone platform serves: recordings by path; a path may answer with statuses first."""
+    """What a telephone platform serves: recordings by path; a path may answer with statuses first.
+
+    ``copies`` are the resources that it still holds, and deletes when it is told to.
+    """
 
     url: str = ""
     recordings: dict[str, bytes] = field(default_factory=dict)
     answers: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    copies: set[str] = field(default_factory=set)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
 
@@ -43,6 +47,16 @@ def platform() -> Iterator[Platform]:
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_DELETE(self) -> None:
+            here.asked.append((self.path, self.headers.get("authorization")))
+            waiting = here.answers.get(self.path, [])
+            status = waiting.pop(0)[0] if waiting else (204 if self.path in here.copies else 404)
+            if status == 204:
+                here.copies.remove(self.path)
+            self.send_response(status)
+            self.send_header("content-length", "0")
+            self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the library's signature
             """Say nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,11 @@ def _hook(socket_enabled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     held, rooms = custody(settings, Role.INGEST), scripted.rooms(settings)
     _, token = create_token(held.records.engine, [Scope.DELIVER, Scope.METRICS], NOW, NOW + timedelta(days=1))
     queued: list[str] = []
-    with serving(make_app(Door(settings, held, rooms.retention, queued.append, lambda: NOW))) as url:
+    with serving(
+        make_app(
+            Door(settings, held, rooms.retention, queued.append, lambda: jobs.Progress(2, 1, 60.0, None), lambda: NOW)
+        )
+    ) as url:
         yield Hook(url, token, settings, held, rooms, queued)
     held.records.close()
     rooms.records.close()
@@ -226,6 +230,26 @@ def test_a_twilio_callback_becomes_a_stored_call(hook: Hook, here: Platform) -> 
     assert hook.twilio(path=path, **twilio_fields(here)).json()["repeated"] is True
 
 
+def test_the_platform_deletes_its_copy_where_the_policy_says_so(hook: Hook, here: Platform) -> None:
+    """Only at listed hosts, only once the recording is sealed here, again after an error; the history says so."""
+    here.copies.add("/Recordings/RE77")
+    here.recordings["/Recordings/RE77.wav?RequestedChannels=2"] = scripted.recording()
+    rule = replace(hook.settings.fetch_rule, delete_at=("localhost",))
+    path = "/hooks/twilio?caller=%2B12025550143&jurisdictions=US-CA"
+    for call in ("CA-kept", "CA-1", "CA-2"):
+        assert hook.twilio(path=path, **twilio_fields(here, CallSid=call)).status_code == 202
+    assert jobs.try_call("CA-kept-RE77", hook.rooms, replace(rule, delete_at=()), NOW) == Status.STORED
+    assert here.copies
+    here.answers["/Recordings/RE77"] = [(503, "")]
+    assert jobs.try_call("CA-1-RE77", hook.rooms, rule, NOW) == "StoreUnavailable"
+    assert jobs.try_call("CA-1-RE77", hook.rooms, rule, NOW) == Status.STORED
+    assert not here.copies
+    here.answers["/Recordings/RE77"] = [(403, "")]
+    assert jobs.try_call("CA-2-RE77", hook.rooms, rule, NOW) == Status.STORED
+    told = [e.detail for call in ("CA-1-RE77", "CA-2-RE77") for e in hook.held.records.events(call) if "prov" in e.what]
+    assert told == [{"deleted": 1, "refused": 0}, {"deleted": 0, "refused": 1}]
+
+
 def test_a_callback_that_twilio_did_not_sign_is_refused(hook: Hook, here: Platform) -> None:
     """Another secret, another query, other fields: 403 and nothing waits; a recording in progress is left alone."""
     assert hook.twilio(secret="other", **twilio_fields(here)).status_code == 403  # noqa: S106 -- an invented secret
@@ -283,6 +307,13 @@ def test_health_and_metrics(hook: Hook) -> None:
     page = httpx.get(f"{hook.url}/metrics", headers={"authorization": f"Bearer {hook.token}"}).text
     assert 'callseal_calls{outcome="waiting"} 1.0' in page
     assert "callseal_overdue_requests 0.0" in page
+    assert 'callseal_jobs{state="waiting"} 2.0' in page
+    assert 'callseal_review_backlog{kind="marked"} 0.0' in page
+    assert hook.work("CA-scripted") == Status.STORED
+    page = httpx.get(f"{hook.url}/metrics", headers={"authorization": f"Bearer {hook.token}"}).text
+    assert 'callseal_calls{outcome="stored"} 1.0' in page
+    assert 'callseal_last_stage_seconds{stage="transcribe"}' in page
+    assert f"callseal_last_audio_seconds {scripted.DURATION_S}" in page
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_the_same_try_is_queued_once(line: Line) -> None:
         for _ in range(10):
             jobs.enqueue(queue, "CA-a", jobs.LIVE)
         assert jobs.enqueue_waiting(queue, line.rooms, NOW) == 0
-        assert [(job.call_id, job.state) for job in jobs.jobs(queue)] == [("CA-a", "waiting")]
+        assert [(job.call_id, job.state) for job in jobs.latest(queue, 10)] == [("CA-a", "waiting")]
 
 
 def test_a_cancelled_call_rests_until_it_is_tried_again(line: Line) -> None:
@@ -162,6 +162,22 @@ def test_a_cancelled_call_rests_until_it_is_tried_again(line: Line) -> None:
         assert line.status("CA-a") is Status.STORED
         with pytest.raises(NotFound):
             jobs.retry(queue, "CA-a", line.held.records)
+
+
+def test_the_end_of_the_queue_is_estimated_from_what_ended(line: Line) -> None:
+    """Nothing ended: no estimate; then as many as ended since the first was taken, for as many as are left."""
+    line.hand_in("CA-a")
+    with jobs.queue(line.settings) as queue:
+        jobs.enqueue(queue, "CA-a", jobs.LIVE)
+        assert jobs.progress(queue, datetime.now(UTC)) == jobs.Progress(1, 0, None, None)
+        assert line.work() == 0
+        for call_id in ("CA-b", "CA-c"):
+            jobs.enqueue(queue, call_id, jobs.LIVE)
+        (done,) = [job for job in jobs.latest(queue, 10) if job.state == "done"]
+        assert done.taken_at is not None
+        now = done.taken_at + timedelta(minutes=5)
+        assert jobs.progress(queue, now) == jobs.Progress(2, 0, pytest.approx(12), now + timedelta(minutes=10))
+        assert jobs.progress(queue, now + timedelta(days=1)).ends_at is None
 
 
 def test_an_error_that_may_pass_leaves_the_call_waiting(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:

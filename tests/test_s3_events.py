@@ -136,7 +136,11 @@ def _hook(versioned_s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     _, token = create_token(held.records.engine, [Scope.S3_EVENTS], NOW, NOW + timedelta(days=1))
     queued: list[str] = []
     client = boto3.client("s3", endpoint_url=versioned_s3.endpoint)
-    with serving(make_app(Door(settings, held, rooms.retention, queued.append, lambda: NOW))) as url:
+    with serving(
+        make_app(
+            Door(settings, held, rooms.retention, queued.append, lambda: jobs.Progress(2, 1, 60.0, None), lambda: NOW)
+        )
+    ) as url:
         yield Bucketed(url, token, bucket, client, settings, held, rooms, queued)
     held.records.close()
     rooms.records.close()

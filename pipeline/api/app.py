@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Settings
     from pipeline.custody import Custody
+    from pipeline.jobs import Progress
     from pipeline.metadata import CallMetadata
     from pipeline.retain import RetentionPolicy
 
@@ -48,6 +49,7 @@ class Door:
         held: keys, store and records, in the role of intake.
         retention: until when an original may wait.
         enqueue: puts a call that waits into the queue.
+        progress: says how far the queue is.
         clock: gives the time.
     """
 
@@ -55,6 +57,7 @@ class Door:
     held: Custody
     retention: RetentionPolicy
     enqueue: Callable[[str], None] = field(repr=False)
+    progress: Callable[[], Progress] = field(repr=False)
     clock: Callable[[], datetime] = field(repr=False)
 
 
@@ -99,7 +102,7 @@ def _watching(app: FastAPI, door: Door) -> None:
     @app.get("/metrics", dependencies=[Depends(_token(door, Scope.METRICS))])
     def metrics_page() -> PlainTextResponse:
         """For Prometheus."""
-        return PlainTextResponse(metrics.page(door.held.records, door.clock()))
+        return PlainTextResponse(metrics.page(door.held.records, door.progress(), door.clock()))
 
 
 def _taking(app: FastAPI, door: Door) -> None:
