@@ -87,11 +87,15 @@ def leaks(
     after = _understood_again(before, gone, hearing, fresh)
     found = detect(after.turns, recognizer, before.known, policy, before.language)
     after = replace(after, findings=found)
-    said_again = known_values(talk(read(after.turns)), values(before))
+    said_again = [
+        replace(each, reason="a value that was redacted")
+        for each in known_values(talk(read(after.turns)), values(before))
+        if _together(after.turns, each)
+    ]
     new = {id(word) for words in fresh.values() for word in words}
     audible = [
         *_parts(after.turns, found, lambda word, channel: id(word) in new or not middle_in(word.span, gone[channel])),
-        *_parts(after.turns, tuple(said_again), lambda word, _: id(word) in new),
+        *_parts(after.turns, said_again, lambda word, _: id(word) in new),
     ]
     leaked = tuple(
         replace(each, reason=f"heard again: {each.reason}") for each in merge(audible) if _says_more(after.turns, each)
@@ -177,6 +181,13 @@ def _by_channel(redactions: Sequence[Redaction]) -> Mapping[Channel, list[TimeSp
     for each in redactions:
         spans[each.channel].append(each.span)
     return spans
+
+
+def _together(turns: Sequence[Turn], found: PiiSpan) -> bool:
+    """Whether digits stand together, enough to tell something: in a list of numbers any value can be picked out."""
+    said = [word.text for word in turns[found.turn].words[found.words.first : found.words.end]]
+    digits = len(digits_of(write(said).text))
+    return digits == 0 or (digits >= MIN_PART and len(said) <= digits)
 
 
 def _says_more(turns: Sequence[Turn], found: PiiSpan) -> bool:

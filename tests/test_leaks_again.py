@@ -88,6 +88,14 @@ def test_what_is_ordinary_stays(said: str) -> None:
     assert heard_again(understood(), spoken(said, 18.2), span(18.0, 20.0))[1] == ()
 
 
+def test_a_list_of_numbers_is_no_value() -> None:
+    """The digits of a value, picked out of a list of other numbers, are not the value."""
+    before = understood((turn("what is your PIN", 0.0, AGENT), turn("it is one two two four", 3.0)))
+    assert values(before) == {"PIN": ["1224"]}
+    _, found = heard_again(before, spoken("twelve of the small ones and twenty four large ones", 9.0), span(8.9, 13.0))
+    assert not any("a value that was redacted" in each.reason for each in found)
+
+
 def test_a_value_known_beforehand() -> None:
     """What the platform said must not stay is a leak when it is heard."""
     before = understood(known={"PASSWORD": ["rhubarb"]})
