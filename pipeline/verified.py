@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from pipeline import audio, encode, verify
 from pipeline.consent.clips import Clips
 from pipeline.errors import VerificationFailed
+from pipeline.guards import UNHEARD
 from pipeline.leaks import leaks, masked
-from pipeline.listen import Ground, hear, where
+from pipeline.listen import GIVE_UP, Ground, hear, where
 from pipeline.redact import apply_to_audio, shadows
 from pipeline.sentinel import sentinel
 from pipeline.spans import middle_in
-from pipeline.types import ArtifactKind, ReviewItem
+from pipeline.types import ArtifactKind, Redaction, ReviewItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.speech import Signal
     from pipeline.stopwatch import Stopwatch
     from pipeline.store import Label
-    from pipeline.types import Channel, Redaction, SealedObject, TimeSpan
+    from pipeline.types import Channel, SealedObject, TimeSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Verification:
 
 
 UNVERIFIED = Verification()
+MAX_DEAF = 0.25  # of what was listened to; beyond, the recogniser was not able to hear
+_NOT_HEARD = "listening again, nothing could be heard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def verified(
             return replace(draft, verification=replace(draft.verification, clean=True)), written
         rooms.archive.destroy(written.sealed)
         if deaf:
-            return _doubted(draft, "listening again, not everything could be heard", deaf), None
+            return _doubted(draft, "listening again, too much could not be heard", deaf), None
         targets = [(each.channel, each.span) for each in new]
     return _doubted(draft, f"still heard after {rooms.verify.rounds} rounds of listening again", targets), None
 
@@ -110,27 +113,35 @@ def _round(
     subject: OpenSubjectKey,
     rooms: Rooms,
 ) -> tuple[Draft, tuple[Redaction, ...], tuple[tuple[Channel, TimeSpan], ...]]:
-    """Check what was written, listen to it; gives the draft with what was heard, that alone, and what was not heard."""
+    """Check what was written, listen to it; gives the draft with what was found, that alone, and what was not heard.
+
+    A little that could not be heard is redacted like speech without words; where it is much, nothing was shown, and it
+    is given back.
+    """
     recording = audio.Recording((lambda: rooms.archive.open(written.sealed, draft.record.call_id, subject),))
     _check(draft, recording, written.clips, rooms)
     hearing = _heard(draft, recording, targets, planted, rooms)
-    understood, heard = leaks(draft.understood, draft.redactions, hearing, rooms.recognizer(), rooms.redaction)
-    new = (*heard, *shadows(heard, understood.speech))
     so_far = draft.verification
-    verification = replace(
-        so_far,
-        rounds=so_far.rounds + 1,
-        listened_s=so_far.listened_s + hearing.listened_s,
-        heard_again=so_far.heard_again + len(heard),
-    )
+    verification = replace(so_far, rounds=so_far.rounds + 1, listened_s=so_far.listened_s + hearing.listened_s)
+    if len(hearing.deaf) >= GIVE_UP or _seconds(hearing.deaf) > MAX_DEAF * hearing.listened_s:
+        return replace(draft, verification=verification), (), hearing.deaf
+    understood, heard = leaks(draft.understood, draft.redactions, hearing, rooms.recognizer(), rooms.redaction)
+    action = rooms.redaction.rule(UNHEARD).action
+    unheard = tuple(Redaction(UNHEARD, channel, span, action, _NOT_HEARD) for channel, span in hearing.deaf)
+    new = (*heard, *unheard, *shadows((*heard, *unheard), understood.speech))
     after = replace(
         draft,
         turns=masked(draft.turns, new, rooms.redaction),
         redactions=(*draft.redactions, *new),
+        review=(*draft.review, *(ReviewItem(channel, span, _NOT_HEARD) for channel, span in hearing.deaf)),
         understood=understood,
-        verification=verification,
+        verification=replace(verification, heard_again=so_far.heard_again + len(heard)),
     )
-    return after, new, hearing.deaf
+    return after, new, ()
+
+
+def _seconds(spans: Sequence[tuple[Channel, TimeSpan]]) -> float:
+    return sum(span.duration_s for _, span in spans)
 
 
 def _heard(

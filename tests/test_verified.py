@@ -127,8 +127,37 @@ def test_a_call_that_does_not_come_clean_is_not_stored(place: Place, rounds: int
 @pytest.mark.parametrize("listener", [FakeTranscriber(scripted.script(), deaf=True), FakeTranscriber({})])
 def test_a_verifier_that_cannot_hear_verifies_nothing(place: Place, listener: FakeTranscriber) -> None:
     """Neither one that misses the sentinel nor one that hears it and nothing else lets a call pass."""
-    summary = _quarantined(place, _through(place, listener), "not everything could be heard")
+    summary = _quarantined(place, _through(place, listener), "too much could not be heard")
     assert summary["verification"]["rounds"] == 1
+
+
+@dataclass(frozen=True)
+class Muffled:
+    """Hears nothing in a window that holds a moment of the call."""
+
+    inner: FakeTranscriber
+    at: TimeSpan
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def transcribe(self, windows: Iterable[Window], language: str) -> Iterator[tuple[Window, tuple[Word, ...]]]:
+        """No word, nor the sentinel, where the moment is."""
+        for window, words in self.inner.transcribe(windows, language):
+            yield window, () if any(piece.span.overlaps(self.at) for piece in window.pieces) else words
+
+
+def test_a_little_that_cannot_be_heard_is_redacted(place: Place) -> None:
+    """One part that the verifier does not hear through goes, from the sound too, and is put up for review."""
+    moment = TimeSpan(9.4, 9.5)
+    outcome = _through(place, Muffled(FakeTranscriber(scripted.script()), moment))
+    assert outcome.status is Status.STORED
+    covered = [
+        r for r in outcome.summary["redactions"] if r["start_s"] <= moment.start_s and moment.end_s <= r["end_s"]
+    ]
+    assert {"UNHEARD"} <= {each["entity_type"] for each in covered}
+    assert any("nothing could be heard" in each["reason"] for each in outcome.summary["review"])
+    assert outcome.summary["verification"]["clean"]
 
 
 def test_a_language_in_which_nothing_shows_that_it_is_heard(place: Place) -> None:
