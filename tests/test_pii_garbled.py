@@ -80,6 +80,12 @@ def test_what_was_misheard_in_an_answer_goes_with_it(request_: str, answer: str,
     assert value in " ".join(words for _, words in found_in(f"A: Okay, {request_}?\nC: {answer}"))
 
 
+def test_a_number_in_parts_is_no_list() -> None:
+    """Two short numbers count things; a part of three digits makes it one number."""
+    assert found_in("A: O-253, 73.") != []
+    assert found_in("C: In packs of 12, 24 and 36.") == []
+
+
 def test_letters_spelled_with_words_go_even_if_the_letter_was_misheard() -> None:
     """Nothing but spelling says "as in"."""
     found = found_in("C: You as in Quebec, knee as in November, 5 9 2.")

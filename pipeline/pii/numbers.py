@@ -57,7 +57,10 @@ class Run:
     @property
     def listed(self) -> bool:
         """Whether it is a few short numbers with commas between, which count things rather than spell one out."""
-        return not self.single and len(self.digits) <= LISTED and any(token.pause for token in self.tokens[:-1])
+        short = len(self.digits) <= LISTED and all(
+            token.fold.isdecimal() and len(token.fold) <= 2 for token in self.tokens
+        )
+        return short and not self.single and any(token.pause for token in self.tokens[:-1])
 
 
 def runs(stream: Sequence[Token]) -> Iterator[Run]:
