@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
-.PHONY: help setup demo test lint type fmt lock bench bench-accuracy bench-consent bench-erasure bench-sealing bench-diarization clean
+.PHONY: help setup demo demo-service test test-faults lint type fmt lock bench bench-accuracy bench-consent bench-erasure bench-sealing bench-diarization clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +13,14 @@ setup: .venv/weights ## everything that the other targets need: environment, pac
 demo: setup ## process a real call that the repository ships, and show what came out
 	@$(BIN)/python scripts/demo.py
 
+demo-service: setup ## a signed event becomes a stored call, though the worker is killed in mid-call
+	@$(BIN)/python scripts/service_demo.py
+
 test: setup ## every test, with real weights
 	@$(BIN)/python -m pytest
+
+test-faults: setup ## kill workers, hook and watcher where it hurts, and count what became of every call (minutes)
+	@$(BIN)/python -m tests.faults
 
 lint: .venv/installed ## style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

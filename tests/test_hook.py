@@ -217,7 +217,7 @@ def test_tokens_are_kept_as_digests(hook: Hook) -> None:
 
 def test_a_twilio_callback_becomes_a_stored_call(hook: Hook, here: Platform) -> None:
     """The event is answered before anything is fetched; the worker fetches both channels and stores the call."""
-    path = "/hooks/twilio?caller=%2B12025550143&jurisdictions=US-CA"
+    path = "/hooks/twilio?caller=%2B12025550143&jurisdictions=US-CA&recording_notice=ivr&notice_version=2026-03"
     assert hook.twilio(path=path, **twilio_fields(here)).json()["call_id"] == "CA0f3b-RE77"
     assert here.asked == []
     assert hook.work("CA0f3b-RE77") == "StoreUnavailable"  # not there yet: the platform answers 404
@@ -227,6 +227,7 @@ def test_a_twilio_callback_becomes_a_stored_call(hook: Hook, here: Platform) -> 
     assert record is not None
     assert record.subject_id == hook.held.root.subject_id(scripted.CALLER)
     assert record.started_at == datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
+    assert record.summary["consent"]["evidence"][0]["version"] == "2026-03"
     assert hook.twilio(path=path, **twilio_fields(here)).json()["repeated"] is True
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Arrived = tuple[Legs, CallMetadata]
 _QUERY: Final = ("caller", "callee", "direction", "language")
 _LISTS: Final = ("jurisdictions", "channels", "sectors")
+_CONSENT: Final = ("recording_notice", "notice_version")
 
 
 def form(body: bytes) -> dict[str, str]:
@@ -57,6 +58,8 @@ def of_twilio(fields: Mapping[str, str], query: Mapping[str, str]) -> Arrived | 
         raise BadMetadata("the event lacks what every completed recording has") from exc
     stated: dict[str, Any] = {key: query[key] for key in _QUERY if key in query}
     stated |= {key: query[key].split(",") for key in _LISTS if key in query}
+    consent = {key: query[key] for key in _CONSENT if key in query}
+    stated |= {"consent": consent} if consent else {}
     stated["call_id"] = f"{call}-{recording}"  # a call can be recorded more than once
     if started_at is not None:
         stated["started_at"] = started_at.isoformat()
