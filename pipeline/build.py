@@ -114,6 +114,7 @@ def build(settings: Settings) -> Rooms:
         records=held.records,
         root=held.root,
         ledger=held.ledger,
+        signer=held.access.trail.key,
         fingerprint=hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest(),
         provenance=provenance,
     )

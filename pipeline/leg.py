@@ -20,6 +20,7 @@ import numpy as np
 from pipeline import audio, encode, summary, verify
 from pipeline.errors import NotFound
 from pipeline.keys import anonymous_subject_id, open_subject_key
+from pipeline.signing import signed
 from pipeline.store import Label
 from pipeline.types import Action, Artifact, ArtifactKind, Channel, Redaction, TimeSpan
 
@@ -92,6 +93,8 @@ def _again(  # noqa: PLR0913, PLR0917 -- one artifact, made again
     else:
         document = json.loads(held.archive.read(old.sealed, call.call_id, before))
         shown = _DOCUMENTS[old.sealed.kind](document, channel, made)
+        if old.sealed.kind is ArtifactKind.MANIFEST:
+            shown = signed(shown, held.access.trail.key)
         data = json.dumps(shown, ensure_ascii=False).encode()
         sealed = held.archive.put(call.call_id, old.sealed.kind, after, data, label=_label(old))
     return Artifact(sealed, now, old.retain_until, old.retention_rule)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import retain, summary
 from pipeline.retain import Context
+from pipeline.signing import signed
 from pipeline.store import Label
 from pipeline.types import Artifact, ArtifactKind, Status
 from pipeline.verified import UNVERIFIED, Verification, Written, verified
@@ -189,7 +190,8 @@ def _documents(
         if status is not Status.DISCARDED:
             sealed = [written.sealed, *made] if written else made
             clips = written.clips if written else None
-            put(ArtifactKind.MANIFEST, summary.manifest(draft, rooms.provenance, sealed, clips, verdict.now))
+            manifest = summary.manifest(draft, rooms.provenance, sealed, clips, verdict.now)
+            put(ArtifactKind.MANIFEST, signed(manifest, rooms.signer))
     except BaseException:
         for each in made:
             rooms.archive.destroy(each)

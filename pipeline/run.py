@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pipeline.metadata import CallMetadata
     from pipeline.pii import PiiRecognizer, RedactionPolicy
     from pipeline.retain import RetentionPolicy
+    from pipeline.signing import SigningKey
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
     from pipeline.transcribe import Heard, Transcriber
@@ -78,6 +79,7 @@ class Rooms:
     records: Records
     root: RootKey
     ledger: Ledger
+    signer: SigningKey
     fingerprint: str
     provenance: Mapping[str, Any] = field(repr=False)
 

@@ -1,7 +1,7 @@
 """Signing: takes bytes and the signing key, gives an Ed25519 signature; takes the public key, checks one, offline.
 
-Certificates of erasure and checkpoints of the audit trail are signed here. What is signed is the canonical JSON
-(``canonical``, RFC 8785) of a value that names its own format, so that a signature for one purpose fits no other.
+Certificates of erasure, manifests and checkpoints of the audit trail are signed here. What is signed is the canonical
+JSON (``canonical``, RFC 8785) of a value that names its own format, so that a signature for one purpose fits no other.
 Signatures are plain Ed25519 (RFC 8032, 64 bytes) and keys are PEM (RFC 8410), which OpenSSL reads too: a third party
 needs the public key file and nothing of callseal.
 
@@ -32,6 +32,7 @@ from pipeline import private
 from pipeline.errors import CannotOpen, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _WHAT: Final = "signing key file"
@@ -155,6 +156,23 @@ class SigningKey:
             with suppress(UsageError):
                 return cls.create(path)
         return cls.load(path)
+
+
+def signed(document: Mapping[str, Any], key: SigningKey) -> dict[str, Any]:
+    """The document with ``signature`` in it, over the canonical form of all the rest; one that it had is replaced."""
+    body = {name: value for name, value in document.items() if name != "signature"}
+    value = key.sign(canonical(body)).hex()
+    return {**body, "signature": {"algorithm": "Ed25519", "key_id": key.key_id, "value": value}}
+
+
+def check_signed(document: Mapping[str, Any], public_key: PublicKey) -> None:
+    """Returns if the document is as ``signed`` made it. Raises VerificationFailed if anything in it has changed."""
+    body = {name: value for name, value in document.items() if name != "signature"}
+    try:
+        value = bytes.fromhex(document["signature"]["value"])
+    except (KeyError, TypeError, ValueError):
+        raise VerificationFailed("the document has no signature, or a damaged one") from None
+    verify(public_key, canonical(body), value)
 
 
 def verify(public_key: PublicKey, data: bytes, signature: bytes) -> None:

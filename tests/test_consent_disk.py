@@ -13,12 +13,14 @@ import pytest
 
 from pipeline.config import load_settings
 from pipeline.consent.effect import WITHDRAWN
+from pipeline.errors import VerificationFailed
 from pipeline.expire import expire
 from pipeline.export import export_call
 from pipeline.ingest import Delivery
 from pipeline.keys import open_subject_key
 from pipeline.metadata import parse_metadata
 from pipeline.run import Outcome, Rooms, process
+from pipeline.signing import check_signed
 from pipeline.types import ArtifactKind, Channel, Status
 from tests import scripted
 from tests.factories import pcm16, sound_file
@@ -140,7 +142,7 @@ def test_a_quarantine_ends(tmp_path: Path) -> None:
 
 
 def test_evidence_survives(tmp_path: Path) -> None:
-    """Notice and answer are audible and readable in what is exported, and the manifest has a digest of each clip."""
+    """Notice and answer are audible and readable in what is exported; the signed manifest has a digest of each."""
     call = held(tmp_path, (ASKED, (CUSTOMER, "yes of course", 4.0), MATTER), "DE")
     rooms = call.rooms
     to = tmp_path / "out"
@@ -150,6 +152,9 @@ def test_evidence_survives(tmp_path: Path) -> None:
     said = {each["signal"]: each.get("said") for each in record["evidence"]}
     assert said == {"request": "do I have your permission to record", "yes": "yes of course"}
     audio = _samples((to / "redacted.wav").read_bytes())
+    check_signed(manifest, rooms.signer.public)
+    with pytest.raises(VerificationFailed):
+        check_signed(manifest | {"source": {}}, rooms.signer.public)
     for each in manifest["consent"]["evidence"]:
         first, end = (round(each[edge] * scripted.RATE_HZ) for edge in ("start_s", "end_s"))
         clip = np.ascontiguousarray(audio[("agent", "customer").index(each["channel"]), first:end])

@@ -17,7 +17,7 @@ from tink import signature as signature_api
 from tink.proto import ed25519_pb2, tink_pb2
 
 from pipeline.errors import CannotOpen, UsageError, VerificationFailed
-from pipeline.signing import PublicKey, SigningKey, canonical, verify
+from pipeline.signing import PublicKey, SigningKey, canonical, check_signed, signed, verify
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "signing.json").read_text(encoding="utf-8"))
 EC_KEY = (
@@ -150,3 +150,19 @@ def test_what_is_no_json_is_not_signed(value: object) -> None:
     """What has no canonical form is an error, never a signature over something else."""
     with pytest.raises(ValueError, match=r"."):
         canonical(value)
+
+
+def test_a_signed_document_cannot_be_changed(key: SigningKey) -> None:
+    """Every changed, added or missing member is found; a second signature replaces the first."""
+    document = signed({"version": 1, "call_id": "CA-1", "artifacts": [{"size_bytes": 2}]}, key)
+    check_signed(document, key.public)
+    assert signed(document, key) == document
+    wrong = [
+        document | {"call_id": "CA-2"},
+        document | {"more": 1},
+        {k: v for k, v in document.items() if k != "version"},
+    ]
+    wrong += [{"version": 1}, document | {"signature": {}}, document | {"signature": {"value": "zz"}}]
+    for each in wrong:
+        with pytest.raises(VerificationFailed):
+            check_signed(each, key.public)
