@@ -128,8 +128,18 @@ def open_waiting(call_id: str, records: Records, archive: Archive, root: RootKey
     record = records.call(call_id)
     if record is None:
         raise NotFound(f"there is no call {call_id}")
-    if record.status is not None:
-        return None
+    return None if record.status is not None else open_held(record, records, archive, root, now)
+
+
+def open_held(record: CallRecord, records: Records, archive: Archive, root: RootKey, now: datetime) -> Waiting:
+    """A call that was handed in and still has its originals, whatever became of it.
+
+    Raises:
+        NotFound: there is no original of it: it was erased, has expired or was not needed any more.
+        Temporary: its recording was not fetched yet.
+        CannotOpen: its metadata does not open.
+    """
+    call_id = record.call_id
     originals = {artifact.sealed.object_key: artifact.sealed for artifact in records.artifacts(call_id)}
     described = [each for each in originals.values() if each.kind is ArtifactKind.CALL_METADATA]
     if not described:

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli_common import AsJson, ConfigFile, DataDir, print_result, settings_of
+from pipeline.cli_common import AsJson, ConfigFile, DataDir, moment, print_result, settings_of
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from pipeline.reprocess import Estimate
+    from pipeline.reprocess import Estimate, Stored
     from pipeline.sources import Entry
 
 
 def reprocess_command(
-    source: Annotated[Path, typer.Argument(help="A folder of recordings, or a manifest (.csv, .jsonl).")],
+    source: Annotated[Path | None, typer.Argument(help="A folder of recordings, or a manifest (.csv, .jsonl).")] = None,
     *,
+    stored: Annotated[bool, typer.Option("--stored", help="Calls already stored, whose original is held.")] = False,
+    since: Annotated[str | None, typer.Option(help="Of these, those received since a date or time.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take; process nothing.")] = False,
     price: Annotated[float | None, typer.Option(min=0, help="Of an hour of this machine, for the estimate.")] = None,
     per_hour: Annotated[int | None, typer.Option(min=1, help="Process no more calls than this in an hour.")] = None,
@@ -32,13 +35,19 @@ def reprocess_command(
     """Process every call of an archive that was not yet, under today's models and policies; stop and go on at will."""
     settings = settings_of(data_dir, config)
     from pipeline.build import build
-    from pipeline.reprocess import estimate, reprocess
+    from pipeline.reprocess import estimate, estimate_stored, reprocess, stored_since
     from pipeline.sources import entries
 
-    found = entries(source)
+    if (source is None) != stored or (since and not stored):
+        raise UsageError("give either a source, or --stored with or without --since")
+    begun = moment(since) if since else None
+    archived = [] if source is None else entries(source)
     rooms = build(settings)
+    kept = stored_since(rooms.records, begun) if stored else []
+    found: Sequence[Entry | Stored] = kept or archived
     if dry_run:
-        expected = estimate(found, rooms.records.finished_calls(200))
+        measured = rooms.records.finished_calls(200)
+        expected = estimate_stored(kept, measured) if stored else estimate(archived, measured)
         print_result(_expected(expected, price), _estimate_lines, as_json=as_json)
         return
     pause_s = 3600 / per_hour if per_hour else 0.0
@@ -76,6 +85,8 @@ def _report_lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"{status:12}{count}"
     for kind, count in sorted(report["failures"].items()):
         yield f"failed      {count} {kind}"
+    for reason, count in sorted(report["skipped"].items()):
+        yield f"skipped     {count}: {reason}"
     for each in report["failed"]:
         yield f"  number {each['number']}: {each['message']}"
     if report["times_real_time"]:
@@ -83,7 +94,7 @@ def _report_lines(report: dict[str, Any]) -> Iterator[str]:
 
 
 @contextmanager
-def _bar(total: int, *, quiet: bool) -> Iterator[Callable[[Entry], None]]:
+def _bar(total: int, *, quiet: bool) -> Iterator[Callable[[Entry | Stored], None]]:
     """A bar with the time that is left on a terminal; else a line for every call."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn

@@ -12,16 +12,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.errors import CallsealError, Temporary
-from pipeline.run import process
+import sqlalchemy as sa
+
+from pipeline import schema
+from pipeline.connect import reading
+from pipeline.errors import CallsealError, NotFound, Temporary
+from pipeline.run import process, process_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from pipeline.db import CallRecord
-    from pipeline.run import Rooms
+    from pipeline.db import CallRecord, Records
+    from pipeline.run import Outcome, Rooms
     from pipeline.sources import Entry
 
 WAITS_S: Final = (1.0, 5.0, 30.0)  # before a call is tried again whose failure may pass
@@ -35,6 +39,7 @@ class Report:
         statuses: how many calls ended in each status; ``repeated`` were done before and left as they are.
         failures: how many calls failed by each kind of error.
         failed: for each of the first calls that failed, its number in the source, the error's kind and message.
+        skipped: how many stored calls were left as they are, by the reason.
         audio_s: length of what was processed now, without what was done before.
         busy_s: how long that took.
     """
@@ -42,6 +47,7 @@ class Report:
     statuses: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     failed: list[dict[str, Any]] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
     audio_s: float = 0.0
     busy_s: float = 0.0
 
@@ -51,10 +57,28 @@ class Report:
         return {
             "calls": dict(self.statuses),
             "failures": dict(self.failures),
+            "skipped": dict(self.skipped),
             "failed": self.failed,
             "audio_hours": round(self.audio_s / 3600, 4),
             "times_real_time": round(self.audio_s / self.busy_s, 2) if self.busy_s else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A call that was finished before; ``number`` is its place in the run, by which a report names it.
+
+    Args:
+        number: counted from the oldest.
+        call_id: its name.
+        duration_s: of its recording, where it was decoded.
+        original: whether its original is still held.
+    """
+
+    number: int
+    call_id: str
+    duration_s: float
+    original: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +110,37 @@ def estimate(found: Sequence[Entry], measured: Iterable[CallRecord]) -> Estimate
     return Estimate(len(found), sum(file.stat().st_size for file in files), audio_s, _speed(measured))
 
 
+def stored_since(records: Records, since: datetime | None) -> list[Stored]:
+    """The finished calls that were received since then, or all, the oldest first."""
+    calls, artifacts = schema.calls.c, schema.artifacts.c
+    original = sa.exists().where(artifacts.call_id == calls.call_id, artifacts.kind == "call_metadata")
+    query = sa.select(calls.call_id, calls.duration_s, original).where(calls.status.is_not(None))
+    if since is not None:
+        query = query.where(calls.received_at >= since)
+    with reading(records.engine) as connection:
+        rows = connection.execute(query.order_by(calls.received_at, calls.call_id)).all()
+    return [Stored(number, row[0], row[1] or 0.0, bool(row[2])) for number, row in enumerate(rows, 1)]
+
+
+def estimate_stored(found: Sequence[Stored], measured: Iterable[CallRecord]) -> Estimate:
+    """What processing those again will take whose original is held."""
+    again = [each for each in found if each.original]
+    return Estimate(len(again), 0, sum(each.duration_s for each in again), _speed(measured))
+
+
 def reprocess(
-    found: Iterable[Entry],
+    found: Iterable[Entry | Stored],
     rooms: Rooms,
     clock: Callable[[], datetime],
     *,
-    observe: Callable[[Entry], None] = lambda _: None,
+    observe: Callable[[Entry | Stored], None] = lambda _: None,
     pause_s: float = 0.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Report:
     """Carry every call through.
 
     Args:
-        found: the calls.
+        found: the calls, of an archive or already stored.
         rooms: models, policies, keys, store and records.
         clock: gives the time.
         observe: told of each call when it is done.
@@ -115,6 +157,8 @@ def reprocess(
             outcome = _patiently(entry, rooms, clock, sleep)
         except Temporary:
             raise
+        except NotFound:
+            report.skipped["the original is no longer held"] += 1
         except CallsealError as exc:
             _failed(report, entry, type(exc).__name__, str(exc))
         except Exception as exc:  # noqa: BLE001 -- its message may quote the call, and the others go on
@@ -129,16 +173,24 @@ def reprocess(
     return report
 
 
-def _patiently(entry: Entry, rooms: Rooms, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> Any:
+def _carry(entry: Entry | Stored, rooms: Rooms, now: datetime) -> Outcome:
+    return (
+        process_again(entry.call_id, rooms, now) if isinstance(entry, Stored) else process(entry.delivery(), rooms, now)
+    )
+
+
+def _patiently(
+    entry: Entry | Stored, rooms: Rooms, clock: Callable[[], datetime], sleep: Callable[[float], None]
+) -> Any:
     for wait_s in WAITS_S:
         try:
-            return process(entry.delivery(), rooms, clock())
+            return _carry(entry, rooms, clock())
         except Temporary:
             sleep(wait_s)
-    return process(entry.delivery(), rooms, clock())
+    return _carry(entry, rooms, clock())
 
 
-def _failed(report: Report, entry: Entry, kind: str, message: str) -> None:
+def _failed(report: Report, entry: Entry | Stored, kind: str, message: str) -> None:
     report.failures[kind] += 1
     if len(report.failed) < 1000:
         report.failed.append({"number": entry.number, "kind": kind, "message": message})

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import audio, encode, ingest, summary, withdrawals
-from pipeline.arrival import as_waiting, open_waiting
+from pipeline.arrival import as_waiting, open_held, open_waiting
 from pipeline.consent import judge, signals, silenced, without
 from pipeline.db import CallRecord
 from pipeline.doubts import doubts
-from pipeline.errors import BadAudio, BadInput, BadMetadata, Temporary, UsageError
+from pipeline.errors import BadAudio, BadInput, BadMetadata, NotFound, Temporary, UsageError
 from pipeline.guards import guard
 from pipeline.keypresses import between_keys, echoes, marked, pressed
 from pipeline.keys import anonymous_subject_id
@@ -168,6 +168,34 @@ def process_waiting(
     except BadInput as exc:
         _quarantine(record, exc, as_waiting(waiting.intake.objects, rooms.retention, rooms.context, now), rooms, now)
         raise
+
+
+def process_again(call_id: str, rooms: Rooms, now: datetime) -> Outcome:
+    """Carry a call through once more whose originals are still held: one that was quarantined.
+
+    What is held stays until the new result is verified and takes its place; done already under the same models and
+    policies, it is left as it is.
+
+    Raises:
+        BadInput: the call cannot be processed; it stays as it was.
+        NotFound: there is no such call, or no original of it any more.
+        Refused: the call is held, or its caller restricts processing.
+        CallsealError: see ``pipeline.errors``; it stays as it was.
+    """
+    before = rooms.records.call(call_id)
+    if before is None:
+        raise NotFound(f"there is no call {call_id}")
+    if before.status is not None and before.fingerprint == rooms.fingerprint and not _was_refused(before):
+        return Outcome(before.status, before.summary, repeated=True)
+    again = open_held(before, rooms.records, rooms.archive, rooms.root, now)
+    record = replace(before, fingerprint=rooms.fingerprint, status=None, summary={})
+    rooms.records.start_call(record)
+    unheard = _unheard(record, before, again.delivery.metadata, again.subject, rooms, now)
+    if unheard:
+        return unheard
+    watch = Stopwatch(lambda _: None)
+    draft = _understand(again.delivery, again.intake, record, rooms, now, watch)
+    return Outcome(*publish(draft, again.subject, rooms, now, watch))
 
 
 def give_up(call_id: str, error: CallsealError, rooms: Rooms, now: datetime) -> None:

@@ -81,7 +81,7 @@ def count(fault: str, data: Path, killed: int, call_ids: Sequence[str]) -> Row:
         quarantined=states.count(Status.QUARANTINED),
         lost=len(call_ids) - len(stored) - states.count(Status.QUARANTINED) + stored.count(0),
         doubled=sum(number > 1 for number in stored),
-        strays=len(set(objects(data)) - known),
+        strays=len({Path(name).name for name in objects(data)} - known),
         plain=len(sightings(SECRET, data)),
         audit="ok" if audit.returncode == 0 else f"exit {audit.returncode}",
     )

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.arrival import Legs, hand_in
 from pipeline.build import custody
 from pipeline.config import load_settings
-from pipeline.errors import BadMetadata, StoreUnavailable, Temporary, UsageError
-from pipeline.reprocess import WAITS_S, estimate, reprocess
+from pipeline.errors import BadAudio, BadMetadata, StoreUnavailable, Temporary, UsageError
+from pipeline.metadata import parse_metadata
+from pipeline.reprocess import WAITS_S, estimate, reprocess, stored_since
+from pipeline.roles import Role
+from pipeline.run import process_waiting
 from pipeline.sources import entries
-from pipeline.types import Channel
+from pipeline.types import Channel, Status
 from tests import scripted
 from tests.factories import pcm16, sound_file
 from tests.product import run
@@ -186,3 +190,36 @@ def test_the_command_reports_as_json(tmp_path: Path, archive: Path) -> None:
     done = run("reprocess", archive, "--data-dir", data, "--json", program=program)
     assert (done.code, done.json["calls"], done.json["failures"]) == (0, {"stored": 2}, {"BadAudio": 1})
     assert NAME not in done.out + done.err
+
+
+def test_stored_calls_are_processed_again_where_the_original_is_held(rooms: Rooms, archive: Path) -> None:
+    """A quarantined call gets a new result in the place of the old; one whose original is gone is skipped."""
+    held = custody(load_settings(archive.parent / "data"), Role.INGEST)
+    for call_id in ("CA-quarantined", "CA-bad", "CA-old"):
+        metadata = parse_metadata(scripted.metadata(call_id=call_id, jurisdictions=None))
+        raw = b"no recording" if call_id == "CA-bad" else scripted.recording()
+        received = NOW - timedelta(days=9) if call_id == "CA-old" else NOW
+        assert hand_in(Legs([[raw]]), metadata, held, rooms.retention, 1 << 24, received)
+    held.records.close()
+    strict = replace(rooms, verify=rooms.verify.model_copy(update={"languages": ("xx",)}))
+    assert process_waiting("CA-quarantined", strict, NOW).status is Status.QUARANTINED
+    with pytest.raises(BadAudio):
+        process_waiting("CA-bad", rooms, NOW)
+    reprocess([entry for entry in entries(archive) if entry.legs], rooms, clock)
+    found = stored_since(rooms.records, NOW - timedelta(days=1))
+    assert {(each.call_id, each.original) for each in found} == {
+        ("CA-quarantined", True),
+        ("CA-bad", True),
+        ("CA-legs", False),
+    }
+    before = rooms.records.object_keys()
+    newer = replace(rooms, fingerprint="0" * 64)
+    report = reprocess(found, newer, clock)
+    assert (report.failures, report.skipped) == ({"BadAudio": 1}, {"the original is no longer held": 1})
+    assert sum(report.statuses.values()) == 1
+    record = rooms.records.call("CA-quarantined")
+    assert record is not None
+    assert record.fingerprint == newer.fingerprint
+    assert {artifact.sealed.kind.value for artifact in rooms.records.artifacts("CA-bad")} == {"intake", "call_metadata"}
+    assert before - rooms.records.object_keys()
+    assert reprocess(stored_since(rooms.records, NOW), newer, clock).statuses == {"repeated": 1}
