@@ -23,11 +23,11 @@ from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.connect import writing
 from pipeline.db import CallRecord
-from pipeline.erase import AT_ONCE, carry_out
-from pipeline.erase_plan import plan_erasure
-from pipeline.erase_rows import delete_rows
+from pipeline.erasure.erase import AT_ONCE, carry_out
+from pipeline.erasure.plan import plan_erasure
+from pipeline.erasure.rows import delete_rows
 from pipeline.keys import new_subject_key, open_subject_key
-from pipeline.shares import SplitRoot
+from pipeline.keys.shares import SplitRoot
 from pipeline.types import Artifact, ArtifactKind, Status
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from pipeline import schema
 from pipeline.connect import connect, reading, writing
 from pipeline.db import CallRecord, Records
-from pipeline.erase_plan import plan_erasure
+from pipeline.erasure.plan import plan_erasure
 from pipeline.types import Status
 
 if TYPE_CHECKING:

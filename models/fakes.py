@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.audio import SPEECH_RATE_HZ
-from pipeline.listen import GAP_S
 from pipeline.pii import TextEntity
-from pipeline.sentinel import sentinel
 from pipeline.speech import VAD_FRAME, VadState
 from pipeline.types import CharSpan, SpeakerSpan, SpokenLanguage, TimeSpan, Word
+from pipeline.verify.listen import GAP_S
+from pipeline.verify.sentinel import sentinel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from pipeline import private, schema
+from pipeline import schema
 from pipeline.connect import reading, writing
 from pipeline.errors import Temporary, UsageError, VerificationFailed
+from pipeline.keys import private
+from pipeline.keys.signing import canonical, verify
 from pipeline.schema import check_content_free
-from pipeline.signing import canonical, verify
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine, RowMapping
 
-    from pipeline.signing import PublicKey, SigningKey
+    from pipeline.keys.signing import PublicKey, SigningKey
 
 _ENTRY: Final = "callseal-audit-entry/1"
 _CHECKPOINT: Final = "callseal-audit-checkpoint/1"

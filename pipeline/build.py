@@ -9,22 +9,22 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pipeline import retain
 from pipeline.access import Access, login
 from pipeline.archive import Archive
 from pipeline.audit import Trail
 from pipeline.consent import load_consent_policy
 from pipeline.custody import Custody
 from pipeline.db import Records
+from pipeline.erasure.ledger import Ledger
 from pipeline.errors import CannotOpen, StoreUnavailable, UsageError, VerificationFailed
-from pipeline.keyfile import KeyFile
-from pipeline.ledger import Ledger
+from pipeline.keys.file import KeyFile
+from pipeline.keys.shares import Shares, SplitRoot
+from pipeline.keys.signing import SigningKey
 from pipeline.pii import load_policy
+from pipeline.retention import retain
 from pipeline.roles import Role
 from pipeline.run import Rooms
 from pipeline.schema import check_content_free
-from pipeline.shares import Shares, SplitRoot
-from pipeline.signing import SigningKey
 from pipeline.store.local import LocalStore
 
 if TYPE_CHECKING:

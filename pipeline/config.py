@@ -22,7 +22,7 @@ from pipeline.types import Channel
 if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
-    from pipeline.fetch_recording import FetchRule
+    from pipeline.intake.fetch_recording import FetchRule
 
 
 def _encrypted(endpoint: str) -> str:
@@ -251,8 +251,8 @@ class Settings(BaseSettings):
     @property
     def fetch_rule(self) -> FetchRule:
         """From where recordings are fetched; the login goes to every listed host."""
-        from pipeline.fetch_object import BucketRule
-        from pipeline.fetch_recording import FetchRule
+        from pipeline.intake.fetch_object import BucketRule
+        from pipeline.intake.fetch_recording import FetchRule
 
         login = (self.fetch.user, self.fetch.password.get_secret_value())
         logins = {host: login for host in self.fetch.hosts if self.fetch.user and not host.startswith(".")}

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from pipeline.access import Access
     from pipeline.archive import Archive
     from pipeline.db import Records
+    from pipeline.erasure.ledger import Ledger
     from pipeline.keys import RootKey
-    from pipeline.ledger import Ledger
-    from pipeline.shares import Shares
+    from pipeline.keys.shares import Shares
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ Order of writes, which every caller keeps to:
 * to store: the object, verified -> ``finish_call``, which puts the call's new rows in the place of the old ones in one
   transaction -> the objects it returns are destroyed. Dying in between leaves an object without a row, which
   ``Archive.unreferenced`` finds; never a row without an object.
-* to expire: the object's key -> the object -> its row (``pipeline.expire``). Doing it again completes it.
-* to erase: the plan's ids -> the key is shredded -> objects -> rows -> verified -> finished (``pipeline.erase``).
+* to expire: the object's key -> the object -> its row (``pipeline.retention.expire``). Doing it again completes it.
+* to erase: the plan's ids -> the key is shredded -> objects -> rows -> verified -> finished (``pipeline.erasure``).
 
 A call is *begun* (status NULL), then *finished*; it can be begun and finished again by a new policy, and what is stored
 stays until the new result takes its place. A subject is *live* (it has a key) or *shredded* (its erasure is under
@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import sqlalchemy as sa
 
-from pipeline import root_keys, schema
+from pipeline import schema
 from pipeline.connect import connect, reading, writing
 from pipeline.errors import NotFound, Refused, Temporary
-from pipeline.holds import held_in, refuse_restricted
 from pipeline.keys import OpenSubjectKey, SubjectKey, new_subject_key, open_subject_key
+from pipeline.keys import roots as root_keys
+from pipeline.retention.holds import held_in, refuse_restricted
 from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
 from pipeline.withdrawals import refuse_withdrawn
 
@@ -331,7 +332,7 @@ class Records:
         with reading(self.engine) as connection:
             return tuple(Event(row.at, row.what, row.detail) for row in connection.execute(query))
 
-    # Erasure; pipeline.erase knows the order
+    # Erasure; pipeline.erasure.erase knows the order
 
     def begin_erasure(self, erasure: ErasureRecord) -> None:
         """Puts an erasure and the ids it is about into the ledger; the same id again only renews its ids."""

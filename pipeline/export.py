@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pipeline import summary
 from pipeline.amendments import marked, read_amendments
 from pipeline.connect import reading
-from pipeline.errors import NotFound, Refused, StoreUnavailable
-from pipeline.holds import refuse_restricted
+from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable
+from pipeline.intake.outbox import publishing
 from pipeline.keys import open_subject_key
-from pipeline.outbox import publishing
+from pipeline.retention.holds import refuse_restricted
 from pipeline.types import ArtifactKind, Purpose, Status
 
 if TYPE_CHECKING:
@@ -131,8 +131,9 @@ def require_purpose(call_id: str, purpose: Purpose, records: Records) -> None:
 def with_words(description: Mapping[str, Any], archive: Archive, records: Records, root: RootKey) -> dict[str, Any]:
     """The description of a call with the words of its consent evidence, where the sealed record still has them.
 
+    A record that does not open any more is said to (``consent_record``), and the rest is described all the same.
+
     Raises:
-        CannotOpen: the consent record does not open.
         StoreUnavailable: the store failed.
     """
     call_id, consent = description["call_id"], description.get("consent")
@@ -140,7 +141,10 @@ def with_words(description: Mapping[str, Any], archive: Archive, records: Record
     sealed = [e.sealed for e in records.artifacts(call_id) if e.sealed.kind is ArtifactKind.CONSENT_RECORD]
     if call is None or not consent or not sealed or records.subject_key(call.subject_id) is None:
         return dict(description)
-    document = json.loads(archive.read(sealed[-1], call_id, _key(call, records, root)))
+    try:
+        document = json.loads(archive.read(sealed[-1], call_id, _key(call, records, root)))
+    except (CannotOpen, NotFound):
+        return {**description, "consent_record": "does not open"}
     told = [each for each in (*document["evidence"], *document.get("observed", ())) if each.get("said")]
     keys = ("signal", "channel", "start_s", "said")
     return {**description, "consent_words": [{key: each[key] for key in keys} for each in told]}

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from pipeline import schema
-from pipeline.arrival import fetch_announced, urls_of
 from pipeline.connect import reading, writing
 from pipeline.errors import BadInput, CallsealError, MissingExtra, NotFound, Refused, Temporary
-from pipeline.fetch_recording import delete_copy, fetch, is_at
+from pipeline.intake.arrival import fetch_announced, urls_of
+from pipeline.intake.fetch_recording import delete_copy, fetch, is_at
 from pipeline.run import give_up, process_waiting
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Settings
     from pipeline.db import Records
-    from pipeline.fetch_recording import FetchRule
+    from pipeline.intake.fetch_recording import FetchRule
     from pipeline.run import Rooms
 
 QUEUE: Final = "calls"

@@ -11,12 +11,13 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline import retain, summary
-from pipeline.retain import Context
-from pipeline.signing import signed
+from pipeline import summary
+from pipeline.keys.signing import signed
+from pipeline.retention import retain
+from pipeline.retention.retain import Context
 from pipeline.store import Label
 from pipeline.types import Artifact, ArtifactKind, Status
-from pipeline.verified import UNVERIFIED, Verification, Written, verified
+from pipeline.verify.verified import UNVERIFIED, Verification, Written, verified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
     from pipeline.audio import AudioFormat
     from pipeline.db import CallRecord
-    from pipeline.ingest import Intake
+    from pipeline.intake.ingest import Intake
     from pipeline.keys import OpenSubjectKey
-    from pipeline.leaks import Understood
     from pipeline.placeholders import Original
-    from pipeline.retain import Retention
+    from pipeline.retention.retain import Retention
     from pipeline.run import Rooms
     from pipeline.stopwatch import Stopwatch
     from pipeline.types import Channel, ConsentDecision, Redaction, ReviewItem, SealedObject, Turn
+    from pipeline.verify.leaks import Understood
 
 _STATUS = {
     "keep": Status.STORED,

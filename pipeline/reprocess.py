@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.db import CallRecord, Records
+    from pipeline.intake.sources import Entry
     from pipeline.run import Outcome, Rooms
-    from pipeline.sources import Entry
 
 WAITS_S: Final = (1.0, 5.0, 30.0)  # before a call is tried again whose failure may pass
 

@@ -11,28 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import audio, encode, ingest, summary, withdrawals
-from pipeline.arrival import as_waiting, open_held, open_waiting
+from pipeline import audio, encode, summary, withdrawals
 from pipeline.consent import judge, signals, silenced, without
 from pipeline.db import CallRecord
 from pipeline.doubts import doubts
 from pipeline.errors import BadAudio, BadInput, BadMetadata, NotFound, Temporary, UsageError
 from pipeline.guards import guard
+from pipeline.intake import ingest
+from pipeline.intake.arrival import as_waiting, open_held, open_waiting
 from pipeline.keypresses import between_keys, echoes, marked, pressed
 from pipeline.keys import anonymous_subject_id
-from pipeline.leaks import Understood
 from pipeline.loudness import Loudness
 from pipeline.pii import detect
 from pipeline.placeholders import mask, standing
 from pipeline.publish import Draft, forgo, publish
 from pipeline.redact import plan, shadows
-from pipeline.retain import Context, check_context
+from pipeline.retention.retain import Context, check_context
 from pipeline.settle import settle
 from pipeline.speakers import attribute
 from pipeline.stopwatch import Stopwatch
 from pipeline.tones import ToneListener
 from pipeline.transcribe import transcribe
 from pipeline.types import Channel, Status
+from pipeline.verify.leaks import Understood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,14 +44,14 @@ if TYPE_CHECKING:
     from pipeline.config import AudioSettings, VerifySettings
     from pipeline.consent import ConsentPolicy
     from pipeline.db import Records
+    from pipeline.erasure.ledger import Ledger
     from pipeline.errors import CallsealError
-    from pipeline.ingest import Delivery, Intake, Source
+    from pipeline.intake.ingest import Delivery, Intake, Source
     from pipeline.keys import OpenSubjectKey, RootKey
-    from pipeline.ledger import Ledger
+    from pipeline.keys.signing import SigningKey
     from pipeline.metadata import CallMetadata
     from pipeline.pii import PiiRecognizer, RedactionPolicy
-    from pipeline.retain import RetentionPolicy
-    from pipeline.signing import SigningKey
+    from pipeline.retention.retain import RetentionPolicy
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
     from pipeline.transcribe import Heard, Transcriber
@@ -146,7 +147,7 @@ def process(
 def process_waiting(
     call_id: str, rooms: Rooms, now: datetime, observe: Callable[[str], None] = lambda _: None
 ) -> Outcome:
-    """Carry a call that was handed in (``pipeline.arrival``) to its stored result; done already, it gives that result.
+    """Carry a call that was handed in (``pipeline.intake.arrival``) to its result; done already, it gives that one.
 
     Raises:
         BadInput: the call cannot be processed as delivered; it is quarantined with its originals, the record says why.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         TimeSpan,
         Turn,
     )
-    from pipeline.verified import Verification
+    from pipeline.verify.verified import Verification
 
 TRANSCRIPT_VERSION = 1
 CONSENT_VERSION = 2

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline import deferrals, summary
+from pipeline import summary
 from pipeline.connect import writing
-from pipeline.deferrals import Work
-from pipeline.holds import held_in
+from pipeline.retention import deferrals
+from pipeline.retention.deferrals import Work
+from pipeline.retention.holds import held_in
 from pipeline.types import ArtifactKind, Purpose, Status, Verdict
 from pipeline.withdrawals import CLOSING, closes, standing
 

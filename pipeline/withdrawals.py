@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pipeline import schema
 from pipeline.connect import reading, writing
 from pipeline.errors import Temporary
-from pipeline.holds import check_words
+from pipeline.retention.holds import check_words
 from pipeline.types import ConsentSignal, Evidence, Purpose, Status
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from pipeline.arrival import Legs, hand_in
 from pipeline.build import custody
 from pipeline.config import load_settings
+from pipeline.intake.arrival import Legs, hand_in
 from pipeline.metadata import parse_metadata
 from pipeline.roles import Role
 from pipeline.tokens import Scope, create_token
@@ -89,7 +89,7 @@ def count(fault: str, data: Path, killed: int, call_ids: Sequence[str]) -> Row:
 
 def give(data: Path, *call_ids: str) -> None:
     """The scripted call, handed in under each id."""
-    from pipeline import retain
+    from pipeline.retention import retain
 
     settings = load_settings(data)
     held = custody(settings, Role.INGEST)

@@ -14,11 +14,11 @@ from pipeline.archive import Archive
 from pipeline.audit import Trail
 from pipeline.custody import Custody
 from pipeline.db import CallRecord, Records
-from pipeline.keyfile import KeyFile
-from pipeline.ledger import Ledger
+from pipeline.erasure.ledger import Ledger
+from pipeline.keys.file import KeyFile
+from pipeline.keys.shares import Shares, SplitRoot
+from pipeline.keys.signing import SigningKey
 from pipeline.roles import Role
-from pipeline.shares import Shares, SplitRoot
-from pipeline.signing import SigningKey
 from pipeline.store.local import LocalStore
 from pipeline.types import Artifact, ArtifactKind, Status
 

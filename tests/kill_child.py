@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.config import load_settings
-from pipeline.ingest import Delivery
+from pipeline.intake.ingest import Delivery
 from pipeline.metadata import parse_metadata
 from pipeline.run import process
 from tests import scripted

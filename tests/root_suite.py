@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import CannotOpen
-from pipeline.keyfile import KeyFile
 from pipeline.keys import Secret, anonymous_subject_id, new_data_key, new_subject_key, open_subject_key
+from pipeline.keys.file import KeyFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,10 @@ from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.connect import connect, writing
 from pipeline.errors import CannotOpen, Refused, StoreUnavailable
-from pipeline.keyfile import KeyFile
 from pipeline.keys import OpenSubjectKey, anonymous_subject_id, new_subject_key, open_subject_key
+from pipeline.keys.file import KeyFile
+from pipeline.keys.signing import SigningKey
 from pipeline.roles import DOES, OPENS, SEALS, Act, Role
-from pipeline.signing import SigningKey
 from pipeline.store.memory import MemoryStore
 from pipeline.types import ArtifactKind
 

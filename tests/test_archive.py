@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.archive import Archive
 from pipeline.errors import CannotOpen, NotFound, StoreUnavailable, VerificationFailed
-from pipeline.keyfile import KeyFile
 from pipeline.keys import OpenSubjectKey, anonymous_subject_id, new_subject_key, open_subject_key
+from pipeline.keys.file import KeyFile
 from pipeline.seal import sealed_size
 from pipeline.store.local import LocalStore
 from pipeline.store.memory import MemoryStore

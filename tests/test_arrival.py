@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.arrival import Legs, hand_in
 from pipeline.build import custody
 from pipeline.config import load_settings
-from pipeline.erase import carry_out
-from pipeline.erase_plan import plan_erasure
+from pipeline.erasure.erase import carry_out
+from pipeline.erasure.plan import plan_erasure
 from pipeline.errors import BadAudio, BadMetadata, NotFound, Refused, StoreUnavailable
+from pipeline.intake.arrival import Legs, hand_in
 from pipeline.metadata import parse_metadata
 from pipeline.roles import Role
 from pipeline.run import Rooms, process_waiting

@@ -13,7 +13,7 @@ from pipeline import schema
 from pipeline.audit import Checkpoint, Deed, Trail, entries, read_checkpoint, verify_trail
 from pipeline.connect import connect, writing
 from pipeline.errors import VerificationFailed
-from pipeline.signing import SigningKey
+from pipeline.keys.signing import SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,13 +12,13 @@ import pytest
 
 from pipeline.archive import Archive
 from pipeline.audit import verify_trail
-from pipeline.backup import KEEP, back_up, generations
+from pipeline.backups.backup import KEEP, back_up, generations
+from pipeline.backups.restore import restore
 from pipeline.db import Records
-from pipeline.erase import ErasureReport, carry_out
-from pipeline.erase_plan import plan_erasure
+from pipeline.erasure.erase import ErasureReport, carry_out
+from pipeline.erasure.plan import plan_erasure
 from pipeline.errors import CannotOpen, NotFound, UsageError, VerificationFailed
-from pipeline.keyfile import KeyFile
-from pipeline.restore import restore
+from pipeline.keys.file import KeyFile
 from pipeline.store.local import LocalStore
 from tests import scripted
 from tests.held import LATER, NOW, Held, held_in

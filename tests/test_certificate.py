@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.backup import Residual
-from pipeline.certificate import Issued, check, check_subject, issue
-from pipeline.certificate_page import page
-from pipeline.erase import ErasureReport, carry_out
-from pipeline.erase_plan import ErasedObject, ErasurePlan, Kept, plan_erasure
-from pipeline.erase_proof import Proof
+from pipeline.backups.backup import Residual
+from pipeline.erasure.certificate import Issued, check, check_subject, issue
+from pipeline.erasure.erase import ErasureReport, carry_out
+from pipeline.erasure.page import page
+from pipeline.erasure.plan import ErasedObject, ErasurePlan, Kept, plan_erasure
+from pipeline.erasure.proof import Proof
 from pipeline.errors import VerificationFailed
-from pipeline.signing import SigningKey, canonical
+from pipeline.keys.signing import SigningKey, canonical
 from tests import scripted
 from tests.held import LATER, NOW, held_in
 from tests.product import CALLSEAL, SCRIPTED, needles, run, sightings

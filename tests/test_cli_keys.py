@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline import cli
-from pipeline.signing import PublicKey, SigningKey
+from pipeline.keys.signing import PublicKey, SigningKey
 
 if TYPE_CHECKING:
     from pathlib import Path

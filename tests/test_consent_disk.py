@@ -14,13 +14,13 @@ import pytest
 from pipeline.config import load_settings
 from pipeline.consent.effect import WITHDRAWN
 from pipeline.errors import VerificationFailed
-from pipeline.expire import expire
 from pipeline.export import export_call
-from pipeline.ingest import Delivery
+from pipeline.intake.ingest import Delivery
 from pipeline.keys import open_subject_key
+from pipeline.keys.signing import check_signed
 from pipeline.metadata import parse_metadata
+from pipeline.retention.expire import expire
 from pipeline.run import Outcome, Rooms, process
-from pipeline.signing import check_signed
 from pipeline.types import ArtifactKind, Channel, Status
 from tests import scripted
 from tests.factories import pcm16, sound_file

@@ -14,7 +14,7 @@ import typer.main
 
 from pipeline import cli
 from pipeline.config import Settings, shipped_configs
-from pipeline.keyfile import KeyFile
+from pipeline.keys.file import KeyFile
 from tests import scripted
 from tests.product import SCRIPTED, Done, run
 

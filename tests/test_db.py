@@ -21,10 +21,10 @@ from alembic.script import ScriptDirectory
 import pipeline
 from pipeline.connect import connect, reading, writing
 from pipeline.db import CallRecord, ErasureRecord, Records
-from pipeline.erase_rows import delete_rows, replace_key
+from pipeline.erasure.rows import delete_rows, replace_key
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable, Temporary, UsageError, VerificationFailed
-from pipeline.keyfile import KeyFile
 from pipeline.keys import OpenSubjectKey, new_data_key
+from pipeline.keys.file import KeyFile
 from pipeline.schema import HEAD, check_content_free, metadata
 from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline import doctor
 from pipeline.doctor import GIB, Machine, Wanted
 from pipeline.errors import CallsealError, MissingModel
-from pipeline.keyfile import KeyFile
+from pipeline.keys.file import KeyFile
 
 WANTED = Wanted(models=("base",), gpu=False, threads=2, data_dir=Path("data"), key_file=Path("keys/root.json"))
 HEALTHY = Machine(

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline import cli
-from pipeline.arrival import hand_in
 from pipeline.build import custody
 from pipeline.config import load_settings
-from pipeline.dropbox import IntakeKey, IntakePublicKey, collect, drop, waiting
 from pipeline.errors import BadAudio, CannotOpen, Refused, UsageError
-from pipeline.ingest import Delivery
+from pipeline.intake.arrival import hand_in
+from pipeline.intake.dropbox import IntakeKey, IntakePublicKey, collect, drop, waiting
+from pipeline.intake.ingest import Delivery
 from pipeline.keys import binding
 from pipeline.metadata import parse_metadata
-from pipeline.retain import load_policy
+from pipeline.retention.retain import load_policy
 from pipeline.roles import Role
 from pipeline.store.local import LocalStore
 from pipeline.types import ArtifactKind, Channel
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pipeline.arrival import Legs
     from pipeline.custody import Custody
+    from pipeline.intake.arrival import Legs
     from pipeline.metadata import CallMetadata
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
-from pipeline import holds, retain
 from pipeline.archive import Archive
 from pipeline.config import shipped_configs
 from pipeline.db import CallRecord, Records
-from pipeline.erase import METHOD, ErasureReport, carry_out, finished_report
-from pipeline.erase_plan import ErasurePlan, plan_erasure
-from pipeline.erase_proof import SAMPLE_OBJECTS
+from pipeline.erasure.erase import METHOD, ErasureReport, carry_out, finished_report
+from pipeline.erasure.plan import ErasurePlan, plan_erasure
+from pipeline.erasure.proof import SAMPLE_OBJECTS
 from pipeline.errors import CannotOpen, Locked, NotFound, Refused, StoreUnavailable, VerificationFailed
-from pipeline.keyfile import KeyFile
 from pipeline.keys import open_subject_key
-from pipeline.release import carry_out_freed
-from pipeline.shares import Shares
+from pipeline.keys.file import KeyFile
+from pipeline.keys.shares import Shares
+from pipeline.retention import holds, retain
+from pipeline.retention.release import carry_out_freed
 from pipeline.store.local import LocalStore
 from pipeline.types import Artifact, ArtifactKind, SealedObject
 from tests.held import KINDS, LATER, NOW, Held, held_in, snapshot

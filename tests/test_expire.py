@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline import expire as expiry
-from pipeline import holds
-from pipeline.erase import carry_out
-from pipeline.erase_plan import plan_erasure
+from pipeline.erasure.erase import carry_out
+from pipeline.erasure.plan import plan_erasure
 from pipeline.errors import CannotOpen, StoreUnavailable
-from pipeline.expire import Expired, expire, survey
-from pipeline.holds import HoldKind, Order, Scope
 from pipeline.keys import open_subject_key
-from pipeline.release import carry_out_freed
-from pipeline.retain import Fate, load_policy
-from pipeline.rotate import rotate_subject
+from pipeline.keys.rotate import rotate_subject
+from pipeline.retention import expire as expiry
+from pipeline.retention import holds
+from pipeline.retention.expire import Expired, expire, survey
+from pipeline.retention.holds import HoldKind, Order, Scope
+from pipeline.retention.release import carry_out_freed
+from pipeline.retention.retain import Fate, load_policy
 from pipeline.types import ArtifactKind, SealedObject, Status
 from tests.kept import DAY, KINDS, NOW, kept_in, number, object_keys, store_call
 from tests.product import run
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipeline.custody import Custody
-    from pipeline.holds import Hold
+    from pipeline.retention.holds import Hold
 
 POLICY = load_policy(Path(__file__).parents[1] / "configs" / "retention.toml")
 INTAKE = {ArtifactKind.INTAKE: 7, ArtifactKind.CONSENT_RECORD: 1827}

@@ -12,10 +12,10 @@ import pytest
 from pipeline import summary
 from pipeline.archive import Archive
 from pipeline.db import CallRecord, Records
-from pipeline.erase_rows import replace_key
+from pipeline.erasure.rows import replace_key
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable
 from pipeline.export import describe_call, export_call
-from pipeline.keyfile import KeyFile
+from pipeline.keys.file import KeyFile
 from pipeline.store.local import LocalStore
 from pipeline.types import Artifact, ArtifactKind, Channel, Status, Turn
 from tests.factories import word

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from models import fetch, registry
 from models.registry import WheelSource
 from models.sources import SourceFailed, from_wheels
-from pipeline.cli_models import app
+from pipeline.cli.models import app
 from pipeline.errors import CallsealError, MissingModel, Temporary, UsageError, VerificationFailed
 
 if TYPE_CHECKING:

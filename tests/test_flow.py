@@ -15,11 +15,11 @@ from models.fakes import FakeTranscriber
 from pipeline import build
 from pipeline.audio import decode_speech
 from pipeline.config import load_settings
-from pipeline.erase import carry_out
-from pipeline.erase_plan import plan_erasure
+from pipeline.erasure.erase import carry_out
+from pipeline.erasure.plan import plan_erasure
 from pipeline.errors import BadAudio, BadMetadata, CallsealError, NotFound, Refused, Temporary
 from pipeline.export import describe_call, export_call, reveal_originals
-from pipeline.ingest import Delivery
+from pipeline.intake.ingest import Delivery
 from pipeline.metadata import parse_metadata
 from pipeline.run import Outcome, Rooms, process
 from pipeline.tones import ToneListener

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.archive import Archive
 from pipeline.errors import CannotOpen
-from pipeline.keyfile import KeyFile
 from pipeline.keys import SubjectKey, open_subject_key
+from pipeline.keys.file import KeyFile
 from pipeline.store.memory import MemoryStore
 from pipeline.types import ArtifactKind, SealedObject
 

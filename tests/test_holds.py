@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import deferrals, holds
-from pipeline.deferrals import Work
-from pipeline.duties import duties
 from pipeline.errors import NotFound, Refused, UsageError
-from pipeline.holds import CallFacts, Hold, HoldKind, Order, Scope
-from pipeline.release import carry_out_freed
-from pipeline.retain import load_policy
+from pipeline.retention import deferrals, holds
+from pipeline.retention.deferrals import Work
+from pipeline.retention.duties import duties
+from pipeline.retention.holds import CallFacts, Hold, HoldKind, Order, Scope
+from pipeline.retention.release import carry_out_freed
+from pipeline.retention.retain import load_policy
 from pipeline.types import Status
 from tests.kept import DAY, NOW, kept_in, number, object_keys, store_call
 from tests.product import run

@@ -18,7 +18,7 @@ from pipeline.api.limits import ADDRESSES, RateLimit
 from pipeline.build import custody
 from pipeline.config import Settings, load_settings
 from pipeline.errors import NotFound, Refused, StoreUnavailable
-from pipeline.fetch_recording import FetchRule, allowed, fetch
+from pipeline.intake.fetch_recording import FetchRule, allowed, fetch
 from pipeline.roles import Role
 from pipeline.tokens import Scope, check_token, create_token, list_tokens, revoke_token
 from pipeline.types import Status
@@ -286,8 +286,8 @@ def test_an_event_that_is_not_signed_or_too_old_is_refused(hook: Hook, here: Pla
 
 def test_an_erasure_reaches_a_call_that_was_only_announced(hook: Hook, here: Platform) -> None:
     """Once its caller is erased nothing is fetched for it any more, and other announced calls are not refused."""
-    from pipeline.erase import carry_out
-    from pipeline.erase_plan import plan_erasure
+    from pipeline.erasure.erase import carry_out
+    from pipeline.erasure.plan import plan_erasure
 
     hook.twilio(path="/hooks/twilio?caller=%2B12025550143", **twilio_fields(here))
     officer = custody(hook.settings)

@@ -13,8 +13,8 @@ from pipeline import build
 from pipeline.config import load_settings
 from pipeline.errors import BadAudio, BadInput, BadMetadata, CallsealError, CannotOpen, MissingModel, UsageError
 from pipeline.export import describe_call, export_call
-from pipeline.ingest import Delivery
-from pipeline.keyfile import KeyFile
+from pipeline.intake.ingest import Delivery
+from pipeline.keys.file import KeyFile
 from pipeline.metadata import parse_metadata
 from pipeline.run import process
 from pipeline.types import Channel, Status

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-JOINS_MODELS = {"pipeline.build", "pipeline.cli", "pipeline.cli_models", "pipeline.cli_subject_data"}
+JOINS_MODELS = {"pipeline.build", "pipeline.cli", "pipeline.cli.models", "pipeline.cli.subject_data"}
 ABOVE_ROOMS = JOINS_MODELS | {"pipeline.run", "pipeline.publish", "pipeline.sweep"}
 HEAVY = {
     *("torch", "torchaudio", "av", "soundfile", "ctranslate2", "faster_whisper", "pyannote", "numpy", "scipy"),
@@ -90,7 +90,7 @@ def _calls(name: str) -> set[str]:
 
 def test_no_archive_opens_without_a_role() -> None:
     """Archives are made where roles are given, but for the copies in memory that an erasure proves itself on."""
-    assert _calls("Archive") <= {"pipeline.build", "pipeline.erase_proof"}
+    assert _calls("Archive") <= {"pipeline.build", "pipeline.erasure.proof"}
 
 
 def _loaded_by(statement: str) -> set[str]:
@@ -108,7 +108,7 @@ def test_a_cold_import_is_light(module: str) -> None:
     assert not _loaded_by(f"import {module}") & HEAVY
 
 
-@pytest.mark.parametrize("module", ["pipeline.run", "pipeline.build", "pipeline.export", "pipeline.erase"])
+@pytest.mark.parametrize("module", ["pipeline.run", "pipeline.build", "pipeline.export", "pipeline.erasure.erase"])
 def test_the_story_is_imported_without_models(module: str) -> None:
     """Model libraries and codecs are loaded by the adapter or the room that needs them, when it does."""
     models = {"torch", "torchaudio", "ctranslate2", "faster_whisper", "pyannote", "presidio_analyzer", "spacy", "av"}

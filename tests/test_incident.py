@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.audit import Deed
-from pipeline.erase import carry_out
-from pipeline.erase_plan import plan_erasure
+from pipeline.erasure.erase import carry_out
+from pipeline.erasure.plan import plan_erasure
 from pipeline.errors import NotFound
 from pipeline.incident import scope
-from pipeline.keyfile import KeyFile
-from pipeline.rotate import rotate_root, rotate_subject
+from pipeline.keys.file import KeyFile
+from pipeline.keys.rotate import rotate_root, rotate_subject
 from tests.held import KINDS, LATER, NOW, Held, held_in
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.archive import Archive
 from pipeline.errors import BadAudio, StoreUnavailable, Temporary, UsageError
-from pipeline.ingest import Delivery, inspect, reopen, seal_intake
-from pipeline.keyfile import KeyFile
+from pipeline.intake.ingest import Delivery, inspect, reopen, seal_intake
 from pipeline.keys import OpenSubjectKey, anonymous_subject_id, new_subject_key, open_subject_key
+from pipeline.keys.file import KeyFile
 from pipeline.metadata import CallMetadata
 from pipeline.store.memory import MemoryStore
 from pipeline.types import ArtifactKind, Channel

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import jobs
-from pipeline.arrival import Legs, hand_in
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import NotFound, StoreUnavailable
+from pipeline.intake.arrival import Legs, hand_in
 from pipeline.metadata import parse_metadata
 from pipeline.roles import Role
 from pipeline.types import Status

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import CannotOpen, UsageError
-from pipeline.keyfile import KeyFile
 from pipeline.keys import (
     Secret,
     anonymous_subject_id,
     binding,
 )
+from pipeline.keys.file import KeyFile
 from tests.root_suite import RootKeySuite
 
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.stub import Stubber
 
-from pipeline import kms
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import CallsealError, CannotOpen, Refused, StoreUnavailable, UsageError
-from pipeline.keyfile import KeyFile
-from pipeline.keys import Secret
+from pipeline.keys import Secret, kms
+from pipeline.keys.file import KeyFile
 from tests.kms_server import kms_client, kms_key, kms_url, new_kms_key
 from tests.root_suite import NUMBER, RootKeySuite
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.fakes import FakeRecognizer, spoken
-from pipeline.leaks import Understood, leaks, masked, values
-from pipeline.listen import Hearing
 from pipeline.pii import detect, load_policy
 from pipeline.placeholders import mask
 from pipeline.redact import plan
-from pipeline.spans import middle_in, without
 from pipeline.types import Action, Channel, Redaction, Turn
+from pipeline.verify.leaks import Understood, leaks, masked, values
+from pipeline.verify.listen import Hearing
+from pipeline.verify.spans import middle_in, without
 from tests.factories import span, turn, word
 
 if TYPE_CHECKING:

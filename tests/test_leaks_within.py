@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pipeline import audio, build, retain, run, verified, verify
+from pipeline import audio, build, run
 from pipeline.archive import Archive
 from pipeline.config import load_settings
 from pipeline.errors import CallsealError
 from pipeline.export import describe_call
-from pipeline.ingest import Delivery
+from pipeline.intake.ingest import Delivery
 from pipeline.metadata import parse_metadata
+from pipeline.retention import retain
 from pipeline.run import process
 from pipeline.types import Channel
+from pipeline.verify import correlation, verified
 from tests import scripted
 from tests.factories import pcm16, sound_file
 from tests.product import files, needles, sightings
@@ -101,7 +103,7 @@ FAILING: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
     "consent": lambda patch: patch.setattr(run, "judge", _quote),
     "planning": lambda patch: patch.setattr(run, "plan", _quote),
     "redacting": lambda patch: patch.setattr(verified, "apply_to_audio", _quote),
-    "verifying": lambda patch: patch.setattr(verify, "check_audio", _quote),
+    "verifying": lambda patch: patch.setattr(correlation, "check_audio", _quote),
     "writing": lambda patch: patch.setattr(Archive, "put", _quote),
     "dating": lambda patch: patch.setattr(retain, "plan", _quote),
 }

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.erasure.ledger import CALL, SOURCE, SUBJECT, Entry
 from pipeline.errors import CannotOpen, Refused, VerificationFailed
-from pipeline.keyfile import KeyFile
 from pipeline.keys import binding, new_subject_key, open_subject_key
-from pipeline.ledger import CALL, SOURCE, SUBJECT, Entry
-from pipeline.shares import Shares, SplitRoot
+from pipeline.keys.file import KeyFile
+from pipeline.keys.shares import Shares, SplitRoot
 from tests.held import LATER, NOW, Held, held_in
 
 if TYPE_CHECKING:

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.backup import back_up
+from pipeline.backups.backup import back_up
+from pipeline.backups.restore import restore
 from pipeline.build import custody
 from pipeline.config import load_settings
-from pipeline.erase import carry_out
-from pipeline.erase_plan import plan_erasure
+from pipeline.erasure.erase import carry_out
+from pipeline.erasure.plan import plan_erasure
 from pipeline.errors import CannotOpen, NotFound, Refused
 from pipeline.export import export_call
-from pipeline.ingest import Delivery
+from pipeline.intake.ingest import Delivery
 from pipeline.keys import open_subject_key
 from pipeline.metadata import parse_metadata
-from pipeline.restore import restore
 from pipeline.run import process
 from tests import scripted
 from tests.product import SCRIPTED, objects, run
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.custody import Custody
-    from pipeline.erase import ErasureReport
+    from pipeline.erasure.erase import ErasureReport
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 COMPANY = "+18005550100"

@@ -10,10 +10,10 @@ import pytest
 
 from models.fakes import FakeTranscriber, spoken
 from pipeline.audio import SPEECH_RATE_HZ
-from pipeline.listen import GAP_S, GIVE_UP, LONGEST_PART_S, Ground, Hearing, hear, where
-from pipeline.sentinel import sentinel
 from pipeline.speech import WINDOW_S, Window
 from pipeline.types import Channel, SpokenLanguage, TimeSpan, Word
+from pipeline.verify.listen import GAP_S, GIVE_UP, LONGEST_PART_S, Ground, Hearing, hear, where
+from pipeline.verify.sentinel import sentinel
 from tests.factories import span, speaking, word
 
 if TYPE_CHECKING:

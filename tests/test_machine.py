@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.keyfile import KeyFile
+from pipeline.keys.file import KeyFile
 from tests import scripted
 from tests.product import SCRIPTED, Done, files, needles, objects, run, sightings
 

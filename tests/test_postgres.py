@@ -13,9 +13,9 @@ import pytest
 from pipeline import connect as connecting
 from pipeline.connect import writing
 from pipeline.db import Records
-from pipeline.erase_rows import replace_key
+from pipeline.erasure.rows import replace_key
 from pipeline.errors import MissingExtra, StoreUnavailable, Temporary, UsageError
-from pipeline.keyfile import KeyFile
+from pipeline.keys.file import KeyFile
 from pipeline.schema import subjects
 from tests.test_db import NUMBER, call, stored
 

@@ -14,9 +14,9 @@ from sqlalchemy import event
 from pipeline import schema
 from pipeline.connect import connect, reading, writing
 from pipeline.db import Records
-from pipeline.erase_rows import Behind, delete_rows, replace_key
+from pipeline.erasure.rows import Behind, delete_rows, replace_key
 from pipeline.errors import Refused, Temporary
-from pipeline.keyfile import KeyFile
+from pipeline.keys.file import KeyFile
 from pipeline.types import Status
 from tests.test_db import NUMBER, artifact, call, stored
 

@@ -18,9 +18,9 @@ from pipeline.archive import Archive
 from pipeline.config import load_settings
 from pipeline.errors import CannotOpen
 from pipeline.export import export_call
-from pipeline.ingest import Delivery
-from pipeline.keyfile import KeyFile
+from pipeline.intake.ingest import Delivery
 from pipeline.keys import new_subject_key, open_subject_key
+from pipeline.keys.file import KeyFile
 from pipeline.metadata import parse_metadata
 from pipeline.numbers import e164
 from pipeline.run import process

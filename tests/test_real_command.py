@@ -12,7 +12,7 @@ import pytest
 from pipeline import audio
 from pipeline.config import load_settings
 from pipeline.db import Records
-from pipeline.keyfile import KeyFile
+from pipeline.keys.file import KeyFile
 from tests.product import files, objects, run
 from tests.real import CALLER
 

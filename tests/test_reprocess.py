@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.arrival import Legs, hand_in
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import BadAudio, BadMetadata, StoreUnavailable, Temporary, UsageError
+from pipeline.intake.arrival import Legs, hand_in
+from pipeline.intake.sources import entries
 from pipeline.metadata import parse_metadata
 from pipeline.reprocess import WAITS_S, estimate, reprocess, stored_since
 from pipeline.roles import Role
 from pipeline.run import process_waiting
-from pipeline.sources import entries
 from pipeline.types import Channel, Status
 from tests import scripted
 from tests.factories import pcm16, sound_file

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.db import HeldArtifact
 from pipeline.errors import UsageError
-from pipeline.holds import Hold, HoldKind, Scope
-from pipeline.retain import Context, Fate, RetentionPolicy, due, load_policy, plan
+from pipeline.retention.holds import Hold, HoldKind, Scope
+from pipeline.retention.retain import Context, Fate, RetentionPolicy, due, load_policy, plan
 from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
 
 POLICY_FILE = Path(__file__).parents[1] / "configs" / "retention.toml"

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import holds
-from pipeline.duties import duties
 from pipeline.errors import NotFound, Refused, UsageError
 from pipeline.export import export_call
+from pipeline.retention import holds
+from pipeline.retention.duties import duties
 from pipeline.rights import policy as policies
 from pipeline.rights import register
 from pipeline.rights.access import access

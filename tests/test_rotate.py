@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from pipeline import root_keys, rotate, schema
+from pipeline import schema
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.connect import reading
 from pipeline.db import CallRecord, Records
-from pipeline.erase_rows import delete_rows, replace_key
+from pipeline.erasure.rows import delete_rows, replace_key
 from pipeline.errors import CannotOpen, NotFound, Refused, Temporary, VerificationFailed
-from pipeline.keyfile import KeyFile
-from pipeline.keys import open_subject_key
-from pipeline.rotate import rotate_root, rotate_subject
+from pipeline.keys import open_subject_key, rotate
+from pipeline.keys import roots as root_keys
+from pipeline.keys.file import KeyFile
+from pipeline.keys.rotate import rotate_root, rotate_subject
 from pipeline.types import Artifact, ArtifactKind
 from tests.kms_server import kms_client, kms_key, kms_url, new_kms_key
 

@@ -17,7 +17,7 @@ from pipeline.api.s3_events import of_s3
 from pipeline.build import custody
 from pipeline.config import S3EventSettings, load_settings
 from pipeline.errors import NotFound, Refused, StoreUnavailable, UsageError
-from pipeline.fetch_object import BucketRule, fetch_object
+from pipeline.intake.fetch_object import BucketRule, fetch_object
 from pipeline.roles import Role
 from pipeline.tokens import Scope, create_token
 from pipeline.types import Status

@@ -7,7 +7,7 @@ import pytest
 
 from models.fakes import spoken
 from pipeline.audio import SPEECH_RATE_HZ, probe
-from pipeline.sentinel import sentinel
+from pipeline.verify.sentinel import sentinel
 from tests.factories import recording
 from tests.test_verify import ALL
 

@@ -17,7 +17,7 @@ from tink import signature as signature_api
 from tink.proto import ed25519_pb2, tink_pb2
 
 from pipeline.errors import CannotOpen, UsageError, VerificationFailed
-from pipeline.signing import PublicKey, SigningKey, canonical, check_signed, signed, verify
+from pipeline.keys.signing import PublicKey, SigningKey, canonical, check_signed, signed, verify
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "signing.json").read_text(encoding="utf-8"))
 EC_KEY = (

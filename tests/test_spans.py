@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.spans import joined, middle_in, widened, within, without
 from pipeline.types import TimeSpan
+from pipeline.verify.spans import joined, middle_in, widened, within, without
 from tests.factories import span
 
 SPANS = st.lists(

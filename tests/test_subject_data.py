@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from models.fakes import FakeRecognizer
 from pipeline import pii
 from pipeline.config import load_settings
-from pipeline.erase import carry_out
-from pipeline.erase_plan import plan_erasure
+from pipeline.erasure.erase import carry_out
+from pipeline.erasure.plan import plan_erasure
 from pipeline.errors import NotFound, Refused, UsageError
 from pipeline.export import export_call
-from pipeline.ingest import Delivery
+from pipeline.intake.ingest import Delivery
 from pipeline.metadata import parse_metadata
 from pipeline.rights import own, register
 from pipeline.rights import policy as policies

@@ -22,8 +22,7 @@ from pipeline.audio import AudioFormat, Recording
 from pipeline.consent.clips import Clips
 from pipeline.db import CallRecord
 from pipeline.errors import BadAudio, StoreUnavailable
-from pipeline.ingest import Intake
-from pipeline.leaks import Understood
+from pipeline.intake.ingest import Intake
 from pipeline.publish import Draft
 from pipeline.types import (
     Action,
@@ -42,7 +41,8 @@ from pipeline.types import (
     Turn,
     Verdict,
 )
-from pipeline.verified import Verification
+from pipeline.verify.leaks import Understood
+from pipeline.verify.verified import Verification
 from tests.factories import span, word
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "summary.json").read_text())

@@ -13,12 +13,12 @@ import pytest
 from pipeline import build, run
 from pipeline.audio import SPEECH_RATE_HZ, probe
 from pipeline.config import load_settings
-from pipeline.ingest import Delivery
+from pipeline.intake.ingest import Delivery
 from pipeline.metadata import parse_metadata
-from pipeline.sentinel import sentinel
-from pipeline.spans import without
 from pipeline.speech import Piece, Window
 from pipeline.types import Channel, TimeSpan
+from pipeline.verify.sentinel import sentinel
+from pipeline.verify.spans import without
 from tests.factories import recording
 from tests.product import TESTS
 from tests.test_encode import LOSSY

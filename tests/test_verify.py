@@ -8,7 +8,7 @@ import pytest
 from pipeline.audio import decode_native, probe
 from pipeline.errors import VerificationFailed
 from pipeline.types import Action, Channel, Redaction
-from pipeline.verify import check_audio
+from pipeline.verify.correlation import check_audio
 from tests.factories import recording, span
 from tests.test_encode import BOTH, LIMIT_S, LOSSLESS, LOSSY, native, written
 

@@ -16,11 +16,11 @@ import pytest
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import StoreUnavailable, UsageError
+from pipeline.intake.watch import NOTE, REJECTED, Watch, look
+from pipeline.intake.watch_names import calls_in, name_rule
 from pipeline.roles import Role
 from pipeline.run import process_waiting
 from pipeline.types import Channel, Status
-from pipeline.watch import NOTE, REJECTED, Watch, look
-from pipeline.watch_names import calls_in, name_rule
 from tests import scripted
 from tests.factories import pcm16, sound_file
 from tests.product import SCRIPTED, files, objects, run
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.custody import Custody
-    from pipeline.watch_names import NameRule
+    from pipeline.intake.watch_names import NameRule
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -57,7 +57,7 @@ class Spool:
 
     def look(self, now: datetime = LATER, names: NameRule = PLAIN, **changed: Any) -> dict[str, int]:
         """One pass."""
-        from pipeline import retain
+        from pipeline.retention import retain
 
         retention = retain.load_policy(load_settings(self.data).policy_file("retention.toml"))
         chosen = {"keep": None, "max_bytes": 1 << 24, "enqueue": self.queued.append} | changed
@@ -181,7 +181,7 @@ def test_a_store_that_is_away_loses_nothing(spool: Spool, monkeypatch: pytest.Mo
 
     spool.write("a.wav")
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.watch.hand_in", away)
+        patched.setattr("pipeline.intake.watch.hand_in", away)
         with pytest.raises(StoreUnavailable):
             spool.look()
     assert spool.look() == {"taken": 1}

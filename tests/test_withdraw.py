@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.arrival import Legs, hand_in
 from pipeline.build import custody
-from pipeline.cli_consent_text import consent_lines
+from pipeline.cli.consent_text import consent_lines
 from pipeline.config import load_settings
 from pipeline.errors import Refused, Temporary
 from pipeline.export import describe_call, export_call, require_purpose, with_words
-from pipeline.holds import HoldKind, Scope, add_hold, new_hold, release_hold
-from pipeline.holds import Order as HoldOrder
-from pipeline.ingest import Delivery
+from pipeline.intake.arrival import Legs, hand_in
+from pipeline.intake.ingest import Delivery
 from pipeline.metadata import parse_metadata
-from pipeline.release import carry_out_freed
+from pipeline.retention.holds import HoldKind, Scope, add_hold, new_hold, release_hold
+from pipeline.retention.holds import Order as HoldOrder
+from pipeline.retention.release import carry_out_freed
 from pipeline.roles import Role
 from pipeline.run import Outcome, Rooms, process, process_waiting
 from pipeline.types import ArtifactKind, Purpose, Status

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import retain, watch
 from pipeline.build import custody
 from pipeline.config import load_settings
+from pipeline.intake import watch
+from pipeline.intake.watch_names import name_rule
+from pipeline.retention import retain
 from pipeline.roles import Role
-from pipeline.watch_names import name_rule
 from tests import scripted
 from tests.factories import pcm16, sound_file
 

@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from pipeline.api import events, metrics, multipart, s3_events
 from pipeline.api.limits import RateLimit
-from pipeline.arrival import Legs, hand_in
 from pipeline.errors import BadInput, BadMetadata, CallsealError, NotFound, Refused, Temporary
+from pipeline.intake.arrival import Legs, hand_in
 from pipeline.metadata import parse_metadata
 from pipeline.tokens import Scope, check_token
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.custody import Custody
     from pipeline.jobs import Progress
     from pipeline.metadata import CallMetadata
-    from pipeline.retain import RetentionPolicy
+    from pipeline.retention.retain import RetentionPolicy
 
 EVENT_BYTES: Final = 256 << 10
 _STATUS: Final[tuple[tuple[type[CallsealError], int], ...]] = (

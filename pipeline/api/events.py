@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from pipeline.arrival import Legs
 from pipeline.errors import BadMetadata, MissingExtra, Refused
+from pipeline.intake.arrival import Legs
 from pipeline.metadata import CallMetadata, parse_metadata
 from pipeline.types import Channel
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from email.message import Message
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.arrival import Legs
 from pipeline.errors import BadInput, BadMetadata
+from pipeline.intake.arrival import Legs
 from pipeline.types import Channel
 
 if TYPE_CHECKING:

@@ -13,18 +13,18 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote_plus, urlencode
 
-from pipeline.arrival import Legs
 from pipeline.errors import BadMetadata, Refused, UsageError
+from pipeline.intake.arrival import Legs
+from pipeline.intake.sources import SUFFIXES
+from pipeline.intake.watch_names import name_rule, stated_by
 from pipeline.metadata import parse_metadata
-from pipeline.sources import SUFFIXES
-from pipeline.watch_names import name_rule, stated_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.api.events import Arrived
     from pipeline.config import S3EventSettings
-    from pipeline.watch_names import NameRule
+    from pipeline.intake.watch_names import NameRule
 
 _DEPTH: Final = 5  # an S3 event in SNS in SQS in a batch
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline import holds, withdrawals
+from pipeline import withdrawals
+from pipeline.retention import holds
 from pipeline.rights import register
 from pipeline.summary import stamp
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipeline.db import CallRecord, Records
-    from pipeline.holds import Hold
+    from pipeline.retention.holds import Hold
     from pipeline.rights.policy import RightsPolicy
     from pipeline.rights.register import Request
 

@@ -23,8 +23,8 @@ from pipeline import audio, encode
 from pipeline.amendments import marked, read_amendments
 from pipeline.audio import Recording
 from pipeline.errors import StoreUnavailable, UsageError
+from pipeline.intake.outbox import publishing
 from pipeline.keys import open_subject_key
-from pipeline.outbox import publishing
 from pipeline.redact import apply_to_audio
 from pipeline.rights import own
 from pipeline.rights.access import access

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pipeline import schema
 from pipeline.connect import reading, writing
 from pipeline.errors import NotFound, Refused, UsageError
-from pipeline.holds import check_words
+from pipeline.retention.holds import check_words
 from pipeline.rights import policy as policies
 
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pipeline import holds
 from pipeline.errors import NotFound
-from pipeline.holds import HoldKind, Order, Scope
+from pipeline.retention import holds
+from pipeline.retention.holds import HoldKind, Order, Scope
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Engine
 
-    from pipeline.holds import Hold
+    from pipeline.retention.holds import Hold
     from pipeline.rights.policy import RightsPolicy
     from pipeline.rights.register import Request
 

@@ -1,0 +1,1 @@
+"""Backups to a second place, and the way back without what was erased."""

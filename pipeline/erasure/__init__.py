@@ -1,0 +1,1 @@
+"""Erasure by caller: plan, order of writes, proof, certificate, and the ledger that outlives it."""

@@ -1,0 +1,1 @@
+"""How finished calls come in: files, streams, folders, buckets and what events name."""

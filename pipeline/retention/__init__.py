@@ -1,0 +1,1 @@
+"""Until when what is kept, what holds it longer, and what goes."""

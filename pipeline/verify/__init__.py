@@ -1,0 +1,1 @@
+"""Checks of what was written before it is kept: by correlation, and by listening again."""

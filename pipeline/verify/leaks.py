@@ -1,0 +1,208 @@
+"""What is still personal in what was heard again: pure but for the model of named entities.
+
+The words heard again take the place of those that were recognised in the same parts the first time; what is redacted
+stays in the talk as it was understood, though nobody can hear it, so that the rest of a number is seen beside its
+beginning and an answer after its question. The talk is then read as the first one was. Besides, a value that was
+redacted, or a part of it, is a leak wherever it is heard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from pipeline.pii import detect
+from pipeline.pii.dialogue import talk
+from pipeline.pii.known import known_values
+from pipeline.pii.lexicon import lexicon
+from pipeline.pii.lines import fold, read
+from pipeline.pii.merge import merge
+from pipeline.pii.written import digits_of, write
+from pipeline.redact import plan
+from pipeline.settle import drawn_in
+from pipeline.speakers import attribute
+from pipeline.types import PiiSpan, Segment, TimeSpan, Word, WordRange
+from pipeline.verify.spans import middle_in, within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pipeline.pii import PiiRecognizer, RedactionPolicy
+    from pipeline.types import Channel, Redaction, SpeakerSpan, Turn
+    from pipeline.verify.listen import Hearing
+
+_MARK, _NUMBER = re.compile(r"\[[A-Z][A-Z0-9_]*\]"), re.compile(r"_\d+]$")
+MIN_PART = 4  # digits or letters: less of a value tells nobody anything
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A call as it was understood, before redaction: held in memory while it is verified, and never written.
+
+    Args:
+        turns: what was said.
+        findings: which words of it must go.
+        speech: per channel, where there is a voice.
+        language: ISO 639-1 code.
+        known: values known beforehand by entity type.
+        speakers: who speaks when, on each channel that more than one person is on.
+    """
+
+    turns: tuple[Turn, ...] = field(repr=False)
+    findings: tuple[PiiSpan, ...]
+    speech: Mapping[Channel, tuple[TimeSpan, ...]]
+    language: str
+    known: Mapping[str, Sequence[str]] = field(repr=False)
+    speakers: Mapping[Channel, Sequence[SpeakerSpan]] = field(default_factory=dict)
+
+    def words(self, channel: Channel) -> list[Word]:
+        """Every word of a channel, in order."""
+        return sorted((w for turn in self.turns if turn.channel is channel for w in turn.words), key=lambda w: w.span)
+
+
+def leaks(
+    before: Understood,
+    redactions: Sequence[Redaction],
+    hearing: Hearing,
+    recognizer: PiiRecognizer,
+    policy: RedactionPolicy,
+) -> tuple[Understood, tuple[Redaction, ...]]:
+    """The call as it is understood after listening again, and what must be redacted besides.
+
+    Args:
+        before: the call as it was understood so far.
+        redactions: what is redacted so far.
+        hearing: what was heard outside of that.
+        recognizer: model of named entities.
+        policy: kinds, thresholds, collars.
+    """
+    gone = _by_channel(redactions)
+    fresh = {
+        channel: drawn_in(words, within(before.speech.get(channel, ()), hearing.parts[channel]))
+        for channel, words in hearing.words.items()
+    }
+    after = _understood_again(before, gone, hearing, fresh)
+    found = detect(after.turns, recognizer, before.known, policy, before.language)
+    after = replace(after, findings=found)
+    said_again = [
+        replace(each, reason="a value that was redacted")
+        for each in known_values(talk(read(after.turns)), values(before))
+        if _together(after.turns, each)
+    ]
+    new = {id(word) for words in fresh.values() for word in words}
+    audible = [
+        *_parts(after.turns, found, lambda word, channel: id(word) in new or not middle_in(word.span, gone[channel])),
+        *_parts(after.turns, said_again, lambda word, _: id(word) in new),
+    ]
+    leaked = tuple(
+        replace(each, reason=f"heard again: {each.reason}") for each in merge(audible) if _says_more(after.turns, each)
+    )
+    return after, plan(after.turns, leaked, before.speech, policy)
+
+
+def values(before: Understood) -> dict[str, list[str]]:
+    """What was redacted, by entity type, as far as a part of it would tell anything: digits, or uncommon words."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for each in before.findings:
+        said = before.turns[each.turn].words[each.words.first : each.words.end]
+        written = write([word.text for word in said]).text
+        digits = digits_of(written)
+        telling = [word for word in written.split() if _tells(fold(word))]
+        if len(digits) >= MIN_PART:
+            found[each.entity_type].append(digits)
+        elif telling and not digits:
+            found[each.entity_type].append(" ".join(telling))
+    return found
+
+
+def _tells(word: str) -> bool:
+    return len(word) >= MIN_PART and not lexicon().is_common(word)
+
+
+def masked(turns: Sequence[Turn], redactions: Sequence[Redaction], policy: RedactionPolicy) -> tuple[Turn, ...]:
+    """The turns, redacted already, with every word in the middle of a further redaction replaced by its placeholder.
+
+    Where values are numbered, what was heard again counts as another value: nobody knows which one it was.
+    """
+    plain = [(turn.channel, word) for turn in turns for word in turn.words if not _MARK.fullmatch(word.text)]
+    marks = {word.text for turn in turns for word in turn.words if _MARK.fullmatch(word.text)}
+    counts = Counter(_NUMBER.sub("]", mark) for mark in marks)
+    placeholders: dict[Redaction, str] = {}
+    for each in redactions:
+        if any(channel is each.channel and middle_in(word.span, (each.span,)) for channel, word in plain):
+            rule = policy.rule(each.entity_type)
+            counts[rule.replacement] += 1
+            number = counts[rule.replacement] if rule.numbered or rule.reversible else 1
+            placeholders[each] = rule.replacement if number == 1 else f"{rule.replacement[:-1]}_{number}]"
+    by_channel = {turn.channel: {r: t for r, t in placeholders.items() if r.channel is turn.channel} for turn in turns}
+    return tuple(_masked(turn, by_channel[turn.channel]) for turn in turns)
+
+
+def _masked(turn: Turn, placeholders: Mapping[Redaction, str]) -> Turn:
+    words: list[Word] = []
+    last: Redaction | None = None
+    for word in turn.words:
+        hit = next((each for each in placeholders if middle_in(word.span, (each.span,))), None)
+        if hit is None or _MARK.fullmatch(word.text):
+            words.append(word)
+            hit = None
+        elif hit is last:
+            span = TimeSpan(words[-1].span.start_s, max(words[-1].span.end_s, word.span.end_s))
+            words[-1] = replace(words[-1], span=span)
+        else:
+            words.append(replace(word, text=placeholders[hit]))
+        last = hit
+    return replace(turn, words=tuple(words))
+
+
+def _understood_again(
+    before: Understood,
+    gone: Mapping[Channel, Sequence[TimeSpan]],
+    hearing: Hearing,
+    fresh: Mapping[Channel, Sequence[Word]],
+) -> Understood:
+    words: dict[Channel, list[Word]] = {channel: list(heard) for channel, heard in fresh.items()}
+    for turn in before.turns:
+        parts = hearing.parts.get(turn.channel, ())
+        words.setdefault(turn.channel, []).extend(
+            word for word in turn.words if middle_in(word.span, gone[turn.channel]) or not middle_in(word.span, parts)
+        )
+    segments = [
+        Segment(channel, tuple(sorted(each, key=lambda word: word.span))) for channel, each in words.items() if each
+    ]
+    return replace(before, turns=attribute(segments, before.speakers))
+
+
+def _by_channel(redactions: Sequence[Redaction]) -> Mapping[Channel, list[TimeSpan]]:
+    spans: dict[Channel, list[TimeSpan]] = defaultdict(list)
+    for each in redactions:
+        spans[each.channel].append(each.span)
+    return spans
+
+
+def _together(turns: Sequence[Turn], found: PiiSpan) -> bool:
+    """Whether digits stand together, enough to tell something: in a list of numbers any value can be picked out."""
+    said = [word.text for word in turns[found.turn].words[found.words.first : found.words.end]]
+    digits = len(digits_of(write(said).text))
+    return digits == 0 or (digits >= MIN_PART and len(said) <= digits)
+
+
+def _says_more(turns: Sequence[Turn], found: PiiSpan) -> bool:
+    """Whether a finding is more than a word that one listens with: "yes" may stand for an answer, but tells nothing."""
+    said = [fold(word.text) for word in turns[found.turn].words[found.words.first : found.words.end]]
+    return not all(word != "oh" and lexicon().backchannel.fullmatch(word) for word in said)  # "oh" may be a zero
+
+
+def _parts(
+    turns: Sequence[Turn], findings: Sequence[PiiSpan], audible: Callable[[Word, Channel], bool]
+) -> Iterator[PiiSpan]:
+    """The runs of audible words in each finding."""
+    for each in findings:
+        turn = turns[each.turn]
+        heard = [i for i in range(each.words.first, each.words.end) if audible(turn.words[i], turn.channel)]
+        for _, run in groupby(enumerate(heard), key=lambda pair: pair[1] - pair[0]):
+            indices = [index for _, index in run]
+            yield replace(each, words=WordRange(indices[0], indices[-1] + 1))
