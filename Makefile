@@ -17,7 +17,7 @@ demo-service: setup ## a signed event becomes a stored call, though the worker i
 	@$(BIN)/python scripts/service_demo.py
 
 test: setup ## every test, with real weights
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 4 --dist loadfile
 
 test-faults: setup ## kill workers, hook and watcher where it hurts, and count what became of every call (minutes)
 	@$(BIN)/python -m tests.faults
