@@ -20,7 +20,7 @@ test: setup ## every test, with real weights
 	@$(BIN)/python -m pytest -n 4 --dist loadfile
 
 test-faults: setup ## kill workers, hook and watcher where it hurts, and count what became of every call (minutes)
-	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m tests.faults && $(BIN)/python -m pytest -m faults
 
 lint: .venv/installed ## style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

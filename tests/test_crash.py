@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from pipeline.custody import Custody
 
+pytestmark = pytest.mark.faults
+
 KILLED = -9
 STORED = {"redacted_audio", "transcript", "consent_record", "manifest"}
 

@@ -19,6 +19,8 @@ from pipeline.types import ArtifactKind, Channel
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.store import Label
+
 LIMIT = 1 << 20
 ONE, TWO = b"the first leg" * 1000, b"the second leg" * 1000
 
@@ -95,11 +97,11 @@ def test_a_store_that_fails(tmp_path: Path, key: OpenSubjectKey, monkeypatch: py
     source = inspect(given, LIMIT)
     put, puts = MemoryStore.put, []
 
-    def failing(self: MemoryStore, name: str) -> object:
+    def failing(self: MemoryStore, name: str, label: Label | None = None) -> object:
         puts.append(name)
         if len(puts) == 2:
             raise StoreUnavailable("no space left")
-        return put(self, name)
+        return put(self, name, label)
 
     monkeypatch.setattr(MemoryStore, "put", failing)
     with pytest.raises(StoreUnavailable):

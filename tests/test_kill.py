@@ -15,6 +15,7 @@ from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.export import export_call
 from pipeline.keys import open_subject_key
+from pipeline.roles import Role
 from pipeline.sweep import GRACE, Swept, sweep
 from pipeline.types import ArtifactKind, Status
 from tests import kill_child, scripted
@@ -125,7 +126,7 @@ def _held(tmp_path: Path, acted: Here) -> Custody:
     (tmp_path / "call.wav").write_bytes(scripted.recording())
     (tmp_path / "call.json").write_bytes(scripted.metadata())
     assert _process(acted, tmp_path) == 0
-    return custody(load_settings(tmp_path / "data"))
+    return custody(load_settings(tmp_path / "data"), Role.WORKER)
 
 
 def _process(acted: Here, folder: Path) -> int:
@@ -188,7 +189,7 @@ def test_a_large_store_is_left_alone(held: Custody) -> None:
 
 def test_a_strange_database_sweeps_nothing(held: Custody, tmp_path: Path) -> None:
     """A database that knows next to nothing of the store is the wrong one, and must not empty it."""
-    other = custody(load_settings(tmp_path / "other"))
+    other = custody(load_settings(tmp_path / "other"), Role.WORKER)
     before = objects(tmp_path / "data")
     assert sweep(held.archive, other.records, LATER) == Swept()
     assert objects(tmp_path / "data") == before

@@ -50,7 +50,7 @@ class Field:
     expected: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # tens of thousands of words
 class Lexicon:
     """Everything that the rules know about English; patterns match folded words."""
 
