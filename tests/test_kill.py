@@ -78,6 +78,7 @@ def _stored_once(held: Custody, to: Path) -> None:
     assert len(held.records.calls_of_subject(call.subject_id)) == 1
 
 
+@pytest.mark.faults
 def test_every_point_was_tried(deaths: Deaths) -> None:
     """Each stage and each removal of what was replaced killed the process; the last attempt had none left to die at."""
     removals = [f"removal-{number}" for number in range(1, len(STORED) + 3)]  # the old artifacts, the original, none
@@ -85,6 +86,7 @@ def test_every_point_was_tried(deaths: Deaths) -> None:
     assert [died for died, _ in deaths.ended.values()] == [-9] * (len(deaths.ended) - 1) + [0]
 
 
+@pytest.mark.faults
 def test_after_a_kill_no_row_is_without_its_object(deaths: Deaths) -> None:
     """Whenever it dies, every row has its object, and a call that is finished opens."""
     for name in deaths.ended:
@@ -97,6 +99,7 @@ def test_after_a_kill_no_row_is_without_its_object(deaths: Deaths) -> None:
         held.records.close()
 
 
+@pytest.mark.faults
 def test_what_a_kill_leaves_is_sealed(deaths: Deaths) -> None:
     """No file that a dead process left holds a word of the call or its caller."""
     for name in deaths.ended:
@@ -105,6 +108,7 @@ def test_what_a_kill_leaves_is_sealed(deaths: Deaths) -> None:
         assert sightings(SECRETS, left) == [], name
 
 
+@pytest.mark.faults
 def test_processed_again_it_is_stored_once(deaths: Deaths) -> None:
     """The same call, delivered again after the kill, ends with one result that opens; what is left over is swept."""
     for name, (_, again) in deaths.ended.items():
