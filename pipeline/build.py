@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.access import Access, login
 from pipeline.archive import Archive
@@ -28,7 +28,7 @@ from pipeline.schema import check_content_free
 from pipeline.store.local import LocalStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from models.asr import WhisperTranscriber
@@ -48,17 +48,57 @@ def build(settings: Settings) -> Rooms:
         UsageError: a policy or the key file makes no sense.
         StoreUnavailable: the data folder cannot be written.
     """
-    from models.fetch import resolve
-
-    asr = resolve(settings.asr.model, settings.models_dir)
-    segmentation = resolve(settings.diarization.segmentation, settings.models_dir)
-    embedding = resolve(settings.diarization.embedding, settings.models_dir)
+    models = _models(settings)
     redaction = load_policy(settings.policy_file("redaction.toml"))
     consent = load_consent_policy(settings.policy_file("consent.toml"))
     retention = retain.load_policy(settings.policy_file("retention.toml"))
     context = retain.Context(settings.retention.sectors, settings.retention.purpose)
     retain.check_context(context, retention)
     _recordable("consent.toml", [each.source for each in consent.rules.values()])
+
+    provenance = {
+        "callseal": importlib.metadata.version("callseal"),
+        "asr": settings.asr.model_dump(),
+        "diarization": settings.diarization.model_dump(),
+        "verify": settings.verify.model_dump(),
+        "policies": {"redaction": redaction.version, "consent": consent.version, "retention": retention.version},
+    }
+    policies = _digests(settings.policy_file("consent.toml").parent)
+    held = custody(settings, Role.WORKER)
+    held.access.note_policies(policies)
+    return Rooms(
+        **models,
+        redaction=redaction,
+        consent=consent,
+        retention=retention,
+        context=context,
+        audio=settings.audio,
+        verify=settings.verify,
+        archive=held.archive,
+        records=held.records,
+        root=held.root,
+        ledger=held.ledger,
+        signer=held.access.trail.key,
+        # The digests too: a phrase or a rule may be changed without a new version.
+        fingerprint=hashlib.sha256(json.dumps([provenance, policies], sort_keys=True).encode()).hexdigest(),
+        provenance=provenance,
+    )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 (hex) of every policy of a folder, by a name that a record may have."""
+    files = {file.relative_to(folder).with_suffix(""): file for file in folder.rglob("*.toml")}
+    names = {re.sub(r"[^A-Za-z0-9]", "_", str(name)): file for name, file in files.items() if str(name) != "default"}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in names.items()}
+
+
+def _models(settings: Settings) -> dict[str, Callable[[], Any]]:
+    """The models of ``Rooms``: each is loaded once, when it is first asked for; its weights are looked up now."""
+    from models.fetch import resolve
+
+    asr = resolve(settings.asr.model, settings.models_dir)
+    segmentation = resolve(settings.diarization.segmentation, settings.models_dir)
+    embedding = resolve(settings.diarization.embedding, settings.models_dir)
 
     @cache
     def vad() -> Vad:
@@ -89,42 +129,13 @@ def build(settings: Settings) -> Rooms:
 
         return PresidioRecognizer()
 
-    provenance = {
-        "callseal": importlib.metadata.version("callseal"),
-        "asr": settings.asr.model_dump(),
-        "diarization": settings.diarization.model_dump(),
-        "verify": settings.verify.model_dump(),
-        "policies": {"redaction": redaction.version, "consent": consent.version, "retention": retention.version},
+    return {
+        "vad": vad,
+        "transcriber": recogniser,
+        "listener": listener,
+        "diarizer": diarizer,
+        "recognizer": recognizer,
     }
-    held = custody(settings, Role.WORKER)
-    held.access.note_policies(_digests(settings.policy_file("consent.toml").parent))
-    return Rooms(
-        vad=vad,
-        transcriber=recogniser,
-        listener=listener,
-        diarizer=diarizer,
-        recognizer=recognizer,
-        redaction=redaction,
-        consent=consent,
-        retention=retention,
-        context=context,
-        audio=settings.audio,
-        verify=settings.verify,
-        archive=held.archive,
-        records=held.records,
-        root=held.root,
-        ledger=held.ledger,
-        signer=held.access.trail.key,
-        fingerprint=hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest(),
-        provenance=provenance,
-    )
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """SHA-256 (hex) of every policy of a folder, by a name that a record may have."""
-    files = {file.relative_to(folder).with_suffix(""): file for file in folder.rglob("*.toml")}
-    names = {re.sub(r"[^A-Za-z0-9]", "_", str(name)): file for name, file in files.items() if str(name) != "default"}
-    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in names.items()}
 
 
 def _recordable(name: str, texts: Sequence[str]) -> None:

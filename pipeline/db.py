@@ -274,12 +274,6 @@ class Records:
             found = connection.execute(query.order_by(schema.calls.c.received_at.desc()).limit(limit)).mappings()
             return tuple(call_record(row) for row in found)
 
-    def calls_of_source(self, source_sha256: str) -> tuple[CallRecord, ...]:
-        """The calls that were made from this very recording, the oldest first."""
-        query = sa.select(schema.calls).filter_by(source_sha256=source_sha256).order_by(schema.calls.c.received_at)
-        with reading(self.engine) as connection:
-            return tuple(call_record(row) for row in connection.execute(query).mappings())
-
     # Artifacts
 
     def artifacts(self, call_id: str) -> tuple[Artifact, ...]:

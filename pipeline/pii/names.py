@@ -90,11 +90,6 @@ def names_in(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
         position += max(1, len(name))
 
 
-def _well_known(token: Token) -> bool:
-    """A widespread name with its capital; one all in capitals is an abbreviation."""
-    return is_known(token) and token.capital and not token.upper
-
-
 def _speaking(tokens: Sequence[Token], start: int) -> bool:
     """Whether a name stands before the word that announces it ("Simone speaking", "Dana here")."""
     end = start + 1
