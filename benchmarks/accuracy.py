@@ -1,4 +1,4 @@
-"""How much is left after redaction: ``python -m benchmarks.accuracy [--set dev|real|test] [--calls N] [--stock] ...``.
+"""How much is left after redaction: ``python -m benchmarks.accuracy [--set dev|held-out|real|...] [--calls N] ...``.
 
 Runs ``callseal process`` and ``export`` on every labelled call, with ``--stock`` the stock chain beside it, scores
 both with ``benchmarks.score``, prints a table per entity kind and writes JSON and one HTML page. Results per call are
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from benchmarks import calls, report, score, stock
-from benchmarks.corpus import build, codecs, sounds
+from benchmarks.corpus import build, codecs, script, sounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -167,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", choices=calls.SETS, default="dev")
     parser.add_argument("--calls", type=int, help="only N calls, of mixed kinds")
     parser.add_argument("--only", nargs="*", help="only these call ids, with or without 'bench-'")
-    parser.add_argument("--seed", type=int, default=1, help="of the generated set")
+    parser.add_argument("--seed", type=int, help="of a generated set: 1 for dev, else 3")
     parser.add_argument("--existing", action="store_true", help="take the calls that are generated, make no new ones")
     parser.add_argument("--stock", action="store_true", help="the stock chain as well")
     parser.add_argument("--stock-only", action="store_true", help="the stock chain alone")
@@ -179,7 +179,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--html", type=Path, help="write the page here")
     args = parser.parse_args(argv)
     logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
-    labelled = calls.calls_of(args.set, seed=args.seed, limit=args.calls, only=args.only, make=not args.existing)
+    seed = args.seed or (1 if args.set == "dev" else 3)
+    labelled = calls.calls_of(args.set, seed=seed, limit=args.calls, only=args.only, make=not args.existing)
     listen = not args.no_listen
     chains = Chains(args.weights, listen=listen)
     wanted = {} if args.stock_only else {"callseal": chains.callseal}
@@ -190,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "set": args.set,
-        "seed": args.seed if args.set == "dev" else None,
+        "seed": seed if args.set in script.FILES else None,
         "corpus_version": build.VERSION,
         "weights": args.weights.name,
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",

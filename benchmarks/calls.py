@@ -1,7 +1,8 @@
 """Labelled calls as the runs use them, and callseal run on one of them through its command line.
 
-Sets: ``dev`` (the generated corpus of a seed), ``real`` (labels in ``benchmarks/corpus/real``, recordings outside the
-repository), ``test`` (the few short calls under ``tests/data/corpus``).
+Sets: ``dev`` (the generated corpus of a seed), ``fresh`` and ``held-out`` (calls written later, in other words, from
+scripts of their own; nobody tunes on the second), ``real`` (labels in ``benchmarks/corpus/real``, recordings outside
+the repository), ``test`` (the few short calls under ``tests/data/corpus``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 REAL = Path(__file__).parent / "corpus" / "real"
 TEST = ROOT / "tests" / "data" / "corpus"
-SETS = ("dev", "real", "test")
+SETS = (*script.FILES, "real", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def calls_of(
     if name == "test":
         folders = sorted(path.parent for path in TEST.glob("*/truth.json") if _wanted(path.parent.name, chosen))[:limit]
     else:
-        ids = [template.id for template in script.load()]
+        ids = [template.id for template in script.of_set(name)]
         random.Random(0).shuffle(ids)  # noqa: S311 - the order in which the corpus is generated
         ids = [item for item in ids if _wanted(item, chosen)]
         folders = [build.corpus_dir(seed) / item for item in ids]

@@ -7,6 +7,7 @@ import random
 import re
 import zipfile
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,58 @@ def test_corpus_is_as_wide_as_it_claims() -> None:
         "not_required",
         "unknown",
     }
+
+
+def test_every_script_is_of_one_set_and_the_held_out_one_is_like_the_fresh_one() -> None:
+    """No call is tuned on and held out at once; a quarter of each half has no PII."""
+    sets = {name: [template.id for template in script.of_set(name)] for name in script.FILES}
+    assert sorted(chain.from_iterable(sets.values())) == sorted(template.id for template in TEMPLATES)
+    assert len(sets["fresh"]) == len(sets["held-out"])
+    for name in ("fresh", "held-out"):
+        without = [call for call in SEEDED if call.id in sets[name] and not labelled(call)]
+        assert len(without) * 4 >= len(sets[name])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "style", "said"),
+    [
+        ("dob", "1982-03-04", "short_uk", "the fourth of the third, eighty two"),
+        ("dob", "1982-03-04", "plain_uk", "four, three, eighty two"),
+        ("dob", "1982-03-04", "digits", "zero three, zero four, nineteen eighty two"),
+        ("dob", "1982-03-04", "short", "March fourth, eighty two"),
+        ("dob", "03-04", "month", "March fourth"),
+        ("dob", "1982", None, "nineteen eighty two"),
+        ("uk_mobile", "07700900500", "threes+oh", "oh seven seven oh oh, nine hundred, five hundred"),
+        ("sort_code", "001234", "pairs+oh", "oh oh, twelve, thirty four"),
+        ("booking", "QX1", "alphabet", "Quebec, X-ray, one"),
+        ("email", "a-b@example.com", "hyphen", "a hyphen b at example dot com"),
+        ("flat", "Flat 21B", None, "Flat twenty one B"),
+    ],
+)
+def test_values_are_said_as_other_speakers_say_them(kind: str, text: str, style: str | None, said: str) -> None:
+    """British dates, hundreds, alphabets and hyphens."""
+    rng = random.Random(1)  # noqa: S311 - test data
+    known = values.Value(kind, "X", text)
+    if "oh" in (style or ""):
+        assert values.say(known, style, rng).replace(",", "") == said.replace(",", "")
+    else:
+        assert values.say(known, style, rng) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [
+        ("Dana Okafor", "first", "Dana"),
+        ("Dana Okafor", "last", "Okafor"),
+        ("d.o@example.org", "local", "d.o"),
+        ("d.o@example.org", "domain", "example.org"),
+        ("1982-03-04", "day", "03-04"),
+        ("1982-03-04", "year", "1982"),
+    ],
+)
+def test_a_part_of_a_value_stands_in_a_turn_of_its_own(text: str, name: str, expected: str) -> None:
+    """Parts are cut where people cut them."""
+    assert values.part(text, name) == expected
 
 
 def test_the_same_seed_gives_the_same_call_and_another_seed_another() -> None:

@@ -1,4 +1,4 @@
-"""Build the corpus: ``python -m benchmarks.corpus [--seed 1] [--calls N] [--only ID ...] [--again]``."""
+"""Build the corpus: ``python -m benchmarks.corpus [--set dev] [--seed 1] [--calls N] [--only ID ...] [--again]``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks.corpus import build, script
 def main() -> None:
     """Build what is missing and print one line per call."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.corpus", description=__doc__)
+    parser.add_argument("--set", choices=script.FILES, default="dev")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--calls", type=int, help="N scripts of mixed kinds only")
     parser.add_argument("--only", nargs="*", help="ids of scripts")
@@ -25,7 +26,7 @@ def main() -> None:
         for folder in build.build_subset(args.subset, args.seed):
             print(folder)
         return
-    templates = list(script.load())
+    templates = list(script.of_set(args.set))
     random.Random(0).shuffle(templates)  # noqa: S311 - so that the first N are of every kind
     for template in templates[: args.calls]:
         if args.only and template.id not in args.only:

@@ -3,9 +3,10 @@ r"""Calls as data: templates read from ``scripts/*.toml`` and filled with seeded
 A turn is one line: ``A:`` the agent, ``C:`` the customer, then text with marks:
 
 =====================  =================================================================================================
-``{name}``             a labelled value; ``{name.first}``, ``{card[0:4]}`` are parts of it, ``{card:single+uh}`` fixes
-                       how it is said, ``{x|TYPE}`` its entity type; ``{card:fsdd}`` is real digits,
-                       ``{card:allison}`` a real prompt voice, ``{keys:dtmf}`` and ``{keys:dtmf_real}`` key tones
+``{name}``             a labelled value; ``{name.first}``, ``{mail.local}``, ``{dob.year}``, ``{card[0:4]}`` are parts
+                       of it, ``{card:single+uh}`` fixes how it is said, ``{x|TYPE}`` its entity type; ``{card:fsdd}``
+                       is real digits, ``{card:allison}`` a real prompt voice, ``{keys:dtmf}`` and ``{keys:dtmf_real}``
+                       key tones
 ``[notice: text]``     labelled consent evidence: ``notice``, ``answer`` or ``objection``
 ``<pause 0.8>``        silence inside a turn, s
 ``<prompt NAME>``      a real recorded prompt; ``<prompt NAME notice>`` is evidence as well
@@ -26,6 +27,7 @@ from typing import Any
 from benchmarks.corpus import values
 
 SCRIPTS = Path(__file__).parent / "scripts"
+FILES = {"dev": ("0?_*.toml", "10_*.toml"), "fresh": ("11_*.toml",), "held-out": ("12_*.toml",)}  # of each set
 CHANNEL_OF = {"A": "agent", "C": "customer"}
 SOUND_STYLES = ("fsdd", "allison", "dtmf", "dtmf_real")
 LAYOUTS = (*("stereo",) * 10, *("mono",) * 6, "legs")
@@ -33,7 +35,7 @@ CODECS = ("mulaw", "mulaw", "alaw", "gsm", "opus8", "mp3_16", "mp3_32", "pcm8")
 _TURN = re.compile(r"^(?P<who>[AC])(?:\(gap=(?P<gap>-?[\d.]+)\))?:\s*(?P<text>.*)$")
 _MARK = re.compile(r"(\{[^}]+\}|\[(?:notice|answer|objection):[^\]]+\]|<[^>]+>)")
 _VALUE = re.compile(
-    r"^(?P<name>\w+)(?:\.(?P<part>first|last))?(?:\[(?P<from>\d*):(?P<to>\d*)\])?(?::(?P<style>[\w+]+))?(?:\|(?P<type>\w+))?$"
+    r"^(?P<name>\w+)(?:\.(?P<part>first|last|local|domain|day|year))?(?:\[(?P<from>\d*):(?P<to>\d*)\])?(?::(?P<style>[\w+]+))?(?:\|(?P<type>\w+))?$"
 )
 
 
@@ -137,6 +139,11 @@ def load(folder: Path = SCRIPTS, only: str = "*.toml") -> tuple[Template, ...]:
     return tuple(found.values())
 
 
+def of_set(name: str) -> tuple[Template, ...]:
+    """The templates of a set (a key of FILES), in file and line order."""
+    return tuple(template for only in FILES[name] for template in load(only=only))
+
+
 def fill(template: Template, seed: int) -> Script:
     """The template with values, styles and effects drawn from ``seed``; the same seed gives the same call.
 
@@ -225,7 +232,7 @@ def _value(mark: str, known: dict[str, values.Value], rng: random.Random) -> Phr
     value = known[match["name"]]
     text = value.text
     if match["part"]:
-        text = text.split()[0 if match["part"] == "first" else -1]
+        text = values.part(text, match["part"])
     if match["from"] is not None:
         text = text[int(match["from"] or 0) : int(match["to"] or len(text))]
     if not text:

@@ -6,6 +6,7 @@ hesitation.
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -90,7 +91,18 @@ NATO = {
     "Y": "yellow",
     "Z": "zebra",
 }
+_ODD_WORDS = (
+    "apple banana cat dog elephant Freddie golf Harry igloo jam kitten lemon mother nuts orange papa queen rabbit "
+    "sugar tango umbrella van window xylophone yacht zoo"
+)
+_PHONETIC_WORDS = (
+    "Alpha Bravo Charlie Delta Echo Foxtrot Golf Hotel India Juliet Kilo Lima Mike November Oscar Papa Quebec Romeo "
+    "Sierra Tango Uniform Victor Whiskey X-ray Yankee Zulu"
+)
+ODD = dict(zip(ascii_uppercase, _ODD_WORDS.split(), strict=True))  # what people say who never learnt an alphabet
+PHONETIC = dict(zip(ascii_uppercase, _PHONETIC_WORDS.split(), strict=True))  # Radio Regulations appendix 14
 SYMBOLS = {".": "dot", "@": "at", "-": "dash", "_": "underscore", "/": "slash", ":": "colon"}
+OTHER_SYMBOLS = {"hyphen": {"-": "hyphen"}, "period": {".": "period"}}  # by style, in addresses
 REPEATS = {2: "double", 3: "triple"}
 
 
@@ -168,11 +180,20 @@ def chunked(digits: str, sizes: Sequence[int]) -> list[str]:
     return chunks
 
 
+def hundreds(digits: str, zero: str = "zero") -> str:
+    """Three digits as ``four fifty six``, ``nine oh one`` or ``five hundred``; others two at a time or singly."""
+    if len(digits) == 3 and digits[0] != "0":
+        rest = "hundred" if digits[1:] == "00" else paired(digits[1:], zero)
+        return f"{ONES[int(digits[0])]} {rest}"
+    return paired(digits, zero) if len(digits) == 4 else singly(digits, zero)
+
+
 def say_digits(digits: str, style: str, sizes: Sequence[int], rng: random.Random) -> str:
     """A digit string in chunks, in the given style; ``mixed`` takes another way of saying for each chunk."""
     names = style.split("+")
-    zero = "zero" if "zero" in names else "oh" if "oh" in names else rng.choice(("zero", "oh"))
-    ways = {"single": singly, "double": doubled, "pairs": paired}
+    fixed = next((name for name in ("zero", "oh", "nought") if name in names), None)
+    zero = fixed or rng.choice(("zero", "oh"))
+    ways = {"single": singly, "double": doubled, "pairs": paired, "threes": hundreds}
     chosen = next((name for name in names if name in {*ways, "mixed"}), "single")
     parts = []
     for chunk in chunked(digits, sizes):
@@ -184,7 +205,11 @@ def say_digits(digits: str, style: str, sizes: Sequence[int], rng: random.Random
 
 
 def spelled(text: str, style: str, rng: random.Random) -> str:
-    """Letter by letter, digits as words; ``nato`` says a word for most letters: ``B as in boy``."""
+    """Letter by letter, digits as words; in other styles a word for most letters, or for all of them.
+
+    ``nato`` says ``B as in boy``, ``for`` ``B for banana``, ``like`` ``B like banana``, ``alphabet`` ``Bravo``.
+    """
+    names = style.split("+")
     parts = []
     for char in text:
         if char.isdigit():
@@ -193,8 +218,14 @@ def spelled(text: str, style: str, rng: random.Random) -> str:
             parts.append(SYMBOLS[char])
         elif char.isalpha():
             upper = char.upper()
-            explained = "nato" in style.split("+") and rng.random() < 0.7
-            parts.append(f"{upper} as in {NATO[upper]}" if explained else upper)
+            joint = next((name for name in ("for", "like") if name in names), None)
+            if "alphabet" in names:
+                parts.append(PHONETIC.get(upper, upper))
+            elif joint:
+                parts.append(f"{upper} {joint} {ODD[upper]}" if upper in ODD and rng.random() < 0.7 else upper)
+            else:
+                explained = "nato" in names and rng.random() < 0.7
+                parts.append(f"{upper} as in {NATO[upper]}" if explained else upper)
     return ", ".join(parts)
 
 
@@ -202,6 +233,7 @@ def say_address_text(text: str, style: str, rng: random.Random) -> str:
     """E-mail addresses and web sites: ``violet dot king at example dot com``, spelled where the style says so."""
     words: list[str] = []
     token = ""
+    symbols = SYMBOLS | OTHER_SYMBOLS.get(style, {})
     for char in [*text, ""]:
         if char.isalpha():
             token += char
@@ -213,7 +245,7 @@ def say_address_text(text: str, style: str, rng: random.Random) -> str:
         if char.isdigit():
             words.append(ONES[int(char)])
         elif char:
-            words.append(SYMBOLS[char])
+            words.append(symbols[char])
     return " ".join(words)
 
 
@@ -236,16 +268,29 @@ def say_code(text: str, style: str, rng: random.Random) -> str:
 
 
 def say_date(iso: str, style: str) -> str:
-    """A date ``YYYY-MM-DD``: ``month`` (March fourth, nineteen eighty two), ``dayfirst``, or ``numeric``."""
-    y, m, d = (int(part) for part in iso.split("-"))
-    if style == "numeric":
-        short_year = below_hundred(y % 100) if y % 100 > 9 else f"oh {ONES[y % 10]}"
-        return f"{paired(f'{m:02d}', 'oh')}, {paired(f'{d:02d}', 'oh')}, {short_year}"
-    if style == "dayfirst":
-        return f"the {ordinal(d)} of {MONTHS[m - 1]}, {year(y)}"
-    if style == "slash":
-        return f"{below_hundred(m)} slash {below_hundred(d)} slash {year(y)}"
-    return f"{MONTHS[m - 1]} {ordinal(d)}, {year(y)}"
+    """A date ``YYYY-MM-DD``, or its parts ``MM-DD`` and ``YYYY``, in a style.
+
+    ``month`` (March fourth, nineteen eighty two), ``dayfirst``, ``numeric`` and ``slash``; ``digits`` (zero three, zero
+    four, nineteen eighty two), ``short`` (March fourth, eighty two), and as the British say it ``short_uk`` (the fourth
+    of the third, eighty two) and ``plain_uk`` (four, three, eighty two).
+    """
+    if len(iso) == 4:
+        return year(int(iso))
+    m, d = (int(part) for part in iso[-5:].split("-"))
+    if len(iso) == 5:
+        return f"{MONTHS[m - 1]} {ordinal(d)}"
+    y = int(iso[:4])
+    two = below_hundred(y % 100) if y % 100 > 9 else f"oh {ONES[y % 10]}"
+    ways = {
+        "numeric": f"{paired(f'{m:02d}', 'oh')}, {paired(f'{d:02d}', 'oh')}, {two}",
+        "dayfirst": f"the {ordinal(d)} of {MONTHS[m - 1]}, {year(y)}",
+        "slash": f"{below_hundred(m)} slash {below_hundred(d)} slash {year(y)}",
+        "digits": f"{singly(f'{m:02d}')}, {singly(f'{d:02d}')}, {year(y)}",
+        "short": f"{MONTHS[m - 1]} {ordinal(d)}, {two}",
+        "short_uk": f"the {ordinal(d)} of the {ordinal(m)}, {two}",
+        "plain_uk": f"{below_hundred(d)}, {below_hundred(m)}, {two}",
+    }
+    return ways.get(style, f"{MONTHS[m - 1]} {ordinal(d)}, {year(y)}")
 
 
 def say_expiry(month_year: str, style: str) -> str:

@@ -3,7 +3,9 @@
 Cards are the payment processors' published test numbers; telephone numbers are 555-01xx; social security numbers
 begin with 000, 666 or are of the block 987-65-432x kept for advertising; e-mail addresses end in example.com,
 example.org or a made-up domain; IP addresses are of the documentation ranges; NHS numbers begin with 999 (test
-range).
+range). British telephone numbers are those kept for drama (07700 900xxx, 020 7946 0xxx), sort codes begin with 00,
+plates with QQ, chips with the test country 999; an Aadhaar number never begins with 0 or 1, and a PAN's fourth letter
+is never Z.
 """
 
 from __future__ import annotations
@@ -132,6 +134,22 @@ CARDS = [
     "30569309025904",
     "3566002020360505",
 ]
+_CALLERS = (
+    "Aoife Deepika Oluwaseun Graham Doreen Tyrone Guadalupe Hiroshi Fatima Zbigniew Mackenzie Brandi Ashok Padma Nigel "
+    "Sinead Rajesh Latoya Cody Wei Siobhan Percival Ngozi Ruben Chandra Eloise Moses Petra Jarvis Soledad Keith Maureen"
+)
+_CALLER_NAMES = (
+    "Postlethwaite Venkataraman Brannigan Adeyemi Reyes Tanaka Haddad Wojcik Oakes Iyer Featherstone Macleod Chaudhry "
+    "Boateng Villanueva Zielinski Hallworth Ramaswamy Cartwright Nguyen Stubbs Kavanagh Bhattacharya Redfern Osei "
+    "Trelawney Munoz Applegate Dunphy Sorensen Sengupta Wainwright"
+)
+CALLERS, CALLER_NAMES = _CALLERS.split(), _CALLER_NAMES.split()
+HOUSES = (
+    "Primrose Gardens", "Elmfield Road", "Wharf Close", "Saint Aidan's Crescent", "Bramble Way", "Kestrel Grove",
+    "Station Parade", "The Spinney", "Gladstone Terrace", "Plum Tree Walk", "Quarry Hill", "Marine Drive",
+)  # fmt: skip
+TOWNS = ("Harrogate", "Dunstable", "Kettering", "Ludlow", "Bideford", "Falkirk", "Swaffham", "Chester", "Penzance")
+MEMORABLE = ("lighthouse", "Mrs Pemberton", "marmalade", "Ford Anglia", "tangerine", "Saint Brendan's", "walnut tree")
 PASSWORDS = (
     "blue heron", "copper kettle", "midnight lantern", "seven sisters", "paper moon", "winter orchid", "sandpiper",
     "velvet anchor",
@@ -172,6 +190,12 @@ def _email(rng: random.Random, person: str | None) -> str:
         (f"{first}.{last}", f"{first[0]}{last}", f"{first}_{last}", f"{last}{rng.randrange(10, 99)}", f"{first}-{last}")
     )
     return f"{local}@{rng.choice(DOMAINS)}"
+
+
+def _licence(rng: random.Random) -> str:
+    """A British driving licence's sixteen characters; its birth month is 00, so it is nobody's."""
+    name = rng.choice(CALLER_NAMES).upper().ljust(5, "9")[:5]
+    return f"{name}{digits(rng, 1)}00{digits(rng, 3, '012')}{letters(rng, 2)}{digits(rng, 1)}{letters(rng, 2)}"
 
 
 def _date(rng: random.Random, first_year: int, last_year: int) -> str:
@@ -223,6 +247,27 @@ _MAKERS: dict[str, tuple[str, Callable[[random.Random], str]]] = {
     "npi": ("MEDICAL_LICENSE", lambda r: f"{letters(r, 2)}{digits(r, 7)}"),
     "member": ("ACCOUNT_NUMBER", lambda r: f"{letters(r, 3)}{digits(r, 6)}"),
     "url": ("URL", lambda r: f"www.{r.choice(FIRST).lower()}{r.choice(LAST).lower().replace('ö', 'o')}.example"),
+    "caller": ("PERSON", lambda r: f"{r.choice(CALLERS)} {r.choice(CALLER_NAMES)}"),
+    "caller_first": ("PERSON", lambda r: r.choice(CALLERS)),
+    "caller_last": ("PERSON", lambda r: r.choice(CALLER_NAMES)),
+    "booking": ("ACCOUNT_NUMBER", lambda r: f"{letters(r, 2)}{digits(r, 1)}{letters(r, 2)}{digits(r, 1)}"),
+    "uk_mobile": ("PHONE_NUMBER", lambda r: f"07700900{digits(r, 3, '0123456789')}"),
+    "uk_landline": ("PHONE_NUMBER", lambda r: f"02079460{digits(r, 3, '0123456789')}"),
+    "sort_code": ("UK_SORT_CODE", lambda r: f"00{digits(r, 4)}"),
+    "uk_account": ("ACCOUNT_NUMBER", lambda r: digits(r, 8)),
+    "uk_licence": ("UK_DRIVING_LICENCE", _licence),
+    "uk_plate": ("VEHICLE_ID", lambda r: f"QQ{digits(r, 2, '1267')}{letters(r, 3)}"),
+    "pan": ("IN_PAN", lambda r: f"{letters(r, 3)}Z{letters(r, 1)}{digits(r, 4)}{letters(r, 1)}"),
+    "aadhaar": ("IN_AADHAAR", lambda r: digits(r, 12, "01")),
+    "passcode": ("PIN", lambda r: digits(r, 6)),
+    "house": ("ADDRESS", lambda r: f"{r.randint(2, 219)} {r.choice(HOUSES)}"),
+    "flat": ("ADDRESS", lambda r: f"Flat {r.randint(2, 39)}{r.choice('ABCD')}"),
+    "town": ("LOCATION", lambda r: r.choice(TOWNS)),
+    "memorable": ("SECURITY_ANSWER", lambda r: r.choice(MEMORABLE)),
+    "username": ("USERNAME", lambda r: f"{r.choice(CALLERS).lower()}{r.choice(MEMORABLE)[:4].lower().strip()}"),
+    "rx": ("MEDICAL_RECORD", lambda r: digits(r, 7)),
+    "chip": ("ACCOUNT_NUMBER", lambda r: f"999{digits(r, 12)}"),
+    "staff": ("ACCOUNT_NUMBER", lambda r: f"{letters(r, 1)}{digits(r, 5)}"),
     "keys": ("DTMF", lambda r: digits(r, r.choice((4, 6, 8)))),
     "card_keys": ("DTMF", lambda r: r.choice(CARDS)),
 }
@@ -234,6 +279,10 @@ _CHUNKS: dict[str, tuple[tuple[int, ...], ...]] = {
     "phone": ((3, 3, 4), (3, 3, 4), (3, 3, 2, 2), (10,)),
     "phone_local": ((3, 4),),
     "nhs": ((3, 3, 4),),
+    "uk_mobile": ((5, 3, 3), (5, 6)),
+    "uk_landline": ((3, 4, 4),),
+    "sort_code": ((2,),),
+    "aadhaar": ((4,),),
 }
 _STYLES: dict[str, tuple[str, ...]] = {
     "dob": ("month", "month", "dayfirst", "numeric", "slash"),
@@ -269,10 +318,23 @@ def make(kind: str, rng: random.Random, person: str | None = None) -> Value:
     return Value(kind, entity_type, maker(rng))
 
 
+def part(text: str, name: str) -> str:
+    """A part of a value: ``first`` or ``last`` word, ``local`` part or ``domain``, ``day`` (``MM-DD``) or ``year``."""
+    if name in {"local", "domain"}:
+        return text.split("@")[name == "domain"]
+    if name in {"day", "year"}:
+        year, day = text.split("-", 1)
+        return day if name == "day" else year
+    return text.split()[0 if name == "first" else -1]
+
+
+SPELLED = ("spelled", "nato", "for", "like", "alphabet")
+
+
 def say(value: Value, style: str | None, rng: random.Random) -> str:  # noqa: PLR0911
     """The value in words, in the given style or in one drawn for its kind."""
     kind, text = value.kind, value.text
-    if style and ("spelled" in style or "nato" in style) and kind != "email":
+    if style and set(style.split("+")) & set(SPELLED) and kind != "email":
         return spoken.spelled(text, style, rng)
     if kind in {"email", "url"}:
         return spoken.say_address_text(text, style or rng.choice(_STYLES["email"]), rng)
@@ -280,10 +342,10 @@ def say(value: Value, style: str | None, rng: random.Random) -> str:  # noqa: PL
         return spoken.say_date(text, style or rng.choice(_STYLES[kind]))
     if kind == "expiry":
         return spoken.say_expiry(text, style or rng.choice(_STYLES[kind]))
-    if kind == "address":
+    if kind in {"address", "house"}:
         number, street = text.split(" ", 1)
         return f"{spoken.say_house(number)} {street}"
-    if kind == "unit":
+    if kind in {"unit", "flat"}:
         word, number = text.split(" ")
         return f"{word} {spoken.below_hundred(int(number[:-1]))} {number[-1]}"
     if kind == "ip":
