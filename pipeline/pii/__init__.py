@@ -7,7 +7,8 @@ nothing explains is taken for PII; nothing here logs, raises or shows a word of 
     lines      turns as folded, typed tokens         dialogue   what is asked for, and until when
     numbers    runs of digits, their label           asked      which runs and dates are PII
     quantity   prices, times, counts: not PII        answers    names, addresses, passwords asked for
-    doubts     garbled: told by place and sound
+    doubts     garbled: told by place and sound       replies  answers that no rule took
+    edges      letters misheard around a value
     names      introduced, addressed, modelled       places, mail   addresses on the street and on the net
     repeats    said again, read back, alike          known      given in the metadata
 """

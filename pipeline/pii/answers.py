@@ -31,8 +31,7 @@ MAX_SPELLED = 3
 MIN_CODE = 3
 MAX_CODE = 8
 MAX_TAIL = 2
-SURE, UNSURE = 0.7, 0.4
-_FIGURES = frozenset((Shape.CODE, Shape.DIGITS, Shape.DATE))
+SURE = 0.7
 
 
 def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
@@ -49,24 +48,11 @@ def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
     }
     for window in found:
         if window.strong and window.field.shape in take and not (window.giver and take[window.field.shape] is _code):
-            parts = segments(call, window)
-            for tokens in take[window.field.shape](parts):
+            for tokens in take[window.field.shape](segments(call, window)):
                 yield from spans(tokens, window.kind, 0.8, "answer to a request, or announced")
-            if window.asker is not None and window.field.shape in _FIGURES:
-                yield from spans(_not_understood(parts), window.kind, 0.5, "an answer that was not understood")
             if window.field.shape in (Shape.NAME, Shape.SPELLED):
                 for tokens in _spelled(call.tokens[window.start : window.end]):
                     yield from spans(tokens, window.kind, 0.8, "spelled after a request for a name")
-
-
-def _not_understood(parts: Sequence[tuple[Token, ...]]) -> Sequence[Token]:
-    """A short answer to a request for figures that holds none, but words that are odd or unsure."""
-    if not parts or any(token.number or token.letters for token in parts[0]):
-        return ()
-    first, end = next(sentences(parts[0]))
-    content = without_lead(parts[0][first:end])
-    odd = any(token.sure < UNSURE or not lexicon().is_common(token.fold) for token in content)
-    return content if odd and len(content) <= MAX_ODD and not refuses(content) else ()
 
 
 def segments(call: Talk, window: Window) -> list[tuple[Token, ...]]:
@@ -129,7 +115,7 @@ def _spelling(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             if not content or refuses(content):
                 continue
             for each in _between_plain_words(content):
-                if not _measures(each):
+                if not measures(each):
                     yield _without_common_ends(each)
 
 
@@ -240,10 +226,11 @@ def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             content = without_lead(part[first:end])
             if not content or refuses(content) or content[0].fold in words("pronouns"):
                 continue
-            yield from (() if _measures(content) else _coded_parts(content))
+            yield from (() if measures(content) else _coded_parts(content))
 
 
-def _measures(content: Sequence[Token]) -> bool:
+def measures(content: Sequence[Token]) -> bool:
+    """Whether a number of an answer plainly counts or measures something."""
     return any(is_measured(content, at, at + 1) for at, token in enumerate(content) if token.number)
 
 

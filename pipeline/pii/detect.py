@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipeline.pii.answers import answers
 from pipeline.pii.asked import dated, numbers
-from pipeline.pii.dialogue import Talk, talk, windows
+from pipeline.pii.dialogue import Talk, Window, talk, windows
 from pipeline.pii.doubts import garbled, spelled_with_words
+from pipeline.pii.edges import edges
 from pipeline.pii.known import known_values
 from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
@@ -16,7 +17,8 @@ from pipeline.pii.merge import join_places, merge
 from pipeline.pii.names import beside, credible, introduced, introducing
 from pipeline.pii.places import addresses
 from pipeline.pii.quantity import is_measured
-from pipeline.pii.repeats import repeats
+from pipeline.pii.repeats import CERTAIN, repeats
+from pipeline.pii.replies import confirmed, replies
 from pipeline.types import PiiSpan
 
 if TYPE_CHECKING:
@@ -80,17 +82,19 @@ def detect(
     """
     lines = read(turns)
     call = talk(lines)
-    found = list(_rules(call, policy))
+    awaited = windows(call, policy.rules)
+    found = list(_rules(call, awaited, policy))
     if language.casefold().startswith("en"):
         found += _modelled(lines, recognizer, policy)
     wanted = [span for span in found if policy.wants(span.entity_type, span.score)]
     wanted += [named for span in wanted for named in _beside(call, span)]
+    doubtful = (*replies(call, awaited, wanted), *confirmed(call, wanted), *edges(call, wanted))
+    wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
     return join_places(merge((*wanted, *again, *known_values(call, known))))
 
 
-def _rules(call: Talk, policy: RedactionPolicy) -> Iterator[PiiSpan]:
-    awaited = windows(call, policy.rules)
+def _rules(call: Talk, awaited: Sequence[Window], policy: RedactionPolicy) -> Iterator[PiiSpan]:
     joined = tuple(streams(call.lines))
     yield from numbers(call, awaited, policy.rules)
     yield from dated(call, awaited)
@@ -107,7 +111,7 @@ def _rules(call: Talk, policy: RedactionPolicy) -> Iterator[PiiSpan]:
 def _beside(call: Talk, span: PiiSpan) -> Iterator[PiiSpan]:
     if span.entity_type in _WITH_NAMES:
         yield from spans(beside(call.turns[span.turn], span.words), "PERSON", 0.6, "a name before a number")
-    if span.entity_type == "PERSON":
+    if span.entity_type == "PERSON" and span.score >= CERTAIN:
         yield from spans(introducing(call.turns[span.turn], span.words), "PERSON", 0.6, "between introduction and name")
 
 

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 UNSURE = 0.4
 """Probability below which a word may be anything."""
 MADE_UP = 0.3
+NOTHING = 0.15
+"""The same for a word that does not even look like a name."""
 SURE = 0.7
 """Probability from which on an odd word is what it says."""
 MAX_GARBLE = 4
 MAX_JOINED = 3
+MAX_TIE = 3
 _INTERJECTION = re.compile(r"[aehmouw-]+|y[aeu]+[hps]?|.+ly|s\u00ed")
 LONG_KEY = 4
 """Consonants in a name from which on its sound is unlikely to come about by chance."""
@@ -44,6 +47,12 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                 yield from spans(opening, "PERSON", 0.45, "unsure where a turn opens")
             elif _calls_out(line.tokens, start):
                 yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "an odd word called out first")
+            elif _made_up(line.tokens[start]):
+                yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "an odd word, all but made up")
+            if _swallowed(line.tokens, start):
+                yield from spans(line.tokens[start : start + 2], "PERSON", 0.45, "a name that was swallowed")
+            if _parted_from(line.tokens, start):
+                yield from spans(line.tokens[start : start + 1], "PERSON", 0.6, "a name between thanks and a farewell")
 
 
 def _after_address(tokens: Sequence[Token], start: int) -> bool:
@@ -91,15 +100,60 @@ def _calls_out(tokens: Sequence[Token], start: int) -> bool:
     return alone and odd and token.sure < SURE and not token.upper
 
 
+def _made_up(token: Token) -> bool:
+    """Whether a word is no everyday one and was hardly heard: a name, more often than not."""
+    plain = token.number or lexicon().is_common(token.fold) or _INTERJECTION.fullmatch(token.fold)
+    return token.sure < (MADE_UP if token.capital else NOTHING) and not plain
+
+
+def _swallowed(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a name is missing after the last word of an introduction ("This is, how can I help?")."""
+    said = " ".join(token.fold for token in tokens[max(0, at - 2) : at + 1])
+    if not any(match.end() == len(said) for match in lexicon().name_swallowed.finditer(said)):
+        return False
+    return lexicon().goes_on.match(" ".join(token.fold for token in tokens[at + 1 : at + 4])) is not None
+
+
+def _parted_from(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a capital stands between thanks and a farewell."""
+    token, before = tokens[at], [each.fold for each in tokens[max(0, at - 2) : at]]
+    thanked = before[-1:] == ["thanks"] or before == ["thank", "you"]
+    farewell = lexicon().parting.match(" ".join(each.fold for each in tokens[at + 1 : at + 4]))
+    return thanked and token.capital and token.fold not in words("pronouns") and farewell is not None
+
+
 def spelled_with_words(lines: Sequence[Line]) -> Iterator[PiiSpan]:
-    """Spans of "D as in dog" where the letter was misheard, so that nothing took it for a letter."""
+    """Spans of "D as in dog" where the letter, or what ties the word to it, was misheard."""
     for line in lines:
-        for at in range(1, len(line.tokens) - 2):
-            if (line.tokens[at].fold, line.tokens[at + 1].fold) == ("as", "in"):
-                run = line.tokens[at - 1 : at + 3]
-                kind = "ACCOUNT_NUMBER" if any(token.number for token in line.tokens) else "PERSON"
-                if len(run[0].fold) == 1 or run[0].fold in words("heard_letters"):
-                    yield from spans(run, kind, 0.5, "spelled with a word")
+        kind = "ACCOUNT_NUMBER" if any(token.number for token in line.tokens) else "PERSON"
+        for at in range(1, len(line.tokens)):
+            first = _misheard_letter(line.tokens, at)
+            first = _tied_letter(line.tokens, at) if first is None else first
+            if first is not None:
+                yield from spans(line.tokens[first : at + 1], kind, 0.5, "spelled with a word")
+
+
+def _misheard_letter(tokens: Sequence[Token], at: int) -> int | None:
+    """Where a letter stands that is followed by "as in" and the word at a position."""
+    if at < MAX_TIE or [token.fold for token in tokens[at - 2 : at]] != ["as", "in"]:
+        return None
+    letter = tokens[at - 3].fold
+    return at - 3 if len(letter) == 1 or letter in words("heard_letters") else None
+
+
+def _tied_letter(tokens: Sequence[Token], at: int) -> int | None:
+    """Where a letter stands that the capitalised word at a position begins with, tied to it by what "as in" became."""
+    word = tokens[at]
+    if not word.capital or word.letters or word.number or len(word.fold) < MAX_TIE:
+        return None
+    for back in range(at - 1, max(at - MAX_TIE - 1, -1), -1):
+        spelled = tokens[back].letters or len(tokens[back].fold) == 1
+        letters = tokens[back].fold.replace("-", "").replace(" ", "")
+        if spelled and word.fold[0] in letters[-2:] and back < at - 1:
+            return back
+        if tokens[back].fold not in words("as_in") and not spelled:
+            return None
+    return None
 
 
 def sounding_alike(lines: Sequence[Line], names: Sequence[str]) -> Iterator[PiiSpan]:

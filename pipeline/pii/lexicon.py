@@ -66,6 +66,9 @@ class Lexicon:
     name_likely_follows: re.Pattern[str]
     name_may_follow: re.Pattern[str]
     name_garbled_follows: re.Pattern[str]
+    name_swallowed: re.Pattern[str]
+    goes_on: re.Pattern[str]
+    parting: re.Pattern[str]
     fields: tuple[Field, ...]
     words: Mapping[str, frozenset[str]]
     common: frozenset[str]
@@ -106,6 +109,9 @@ def lexicon() -> Lexicon:
         name_likely_follows=_whole(data["names"]["likely"]),
         name_may_follow=_whole(data["names"]["may"]),
         name_garbled_follows=_whole(data["names"]["garbled"]),
+        name_swallowed=_whole(data["names"]["swallowed"]),
+        goes_on=_whole(data["names"]["goes_on"]),
+        parting=_whole(data["names"]["parting"]),
         fields=tuple(_field(item) for item in data["field"]),
         words={name: frozenset(listed.split()) for name, listed in data["words"].items()},
         common=_words("common_words"),

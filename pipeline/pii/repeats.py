@@ -27,6 +27,8 @@ MIN_DIGITS = 4
 MODELLED = "recognised"
 """How a reason begins that rests on the model alone: of such findings, only widespread names are looked for again."""
 MIN_LETTERS = 4
+CERTAIN = 0.5
+"""Findings below this score are doubts: what was hardly heard says nothing about the words it was heard as."""
 _WORDY = frozenset(("PERSON", "PASSWORD", "SECURITY_ANSWER", "USERNAME", "ADDRESS", "ZIP_CODE", "EMAIL_ADDRESS"))
 _FUZZY = frozenset(("PERSON", "SECURITY_ANSWER", "PASSWORD", "ADDRESS", "ZIP_CODE"))
 
@@ -40,7 +42,7 @@ def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
         digits = "".join(token.digits for token in tokens)
         if len(digits) >= MIN_DIGITS:
             values.setdefault(digits, span.entity_type)
-        if span.entity_type in _WORDY:
+        if span.entity_type in _WORDY and span.score >= CERTAIN:
             for token in tokens:
                 if _repeatable(token) and (is_known(token) or not span.reason.startswith(MODELLED)):
                     said.setdefault(token.fold.removesuffix("'s"), span.entity_type)

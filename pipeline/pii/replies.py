@@ -1,0 +1,86 @@
+"""Answers that no rule took: something personal was asked for, and what came back was misheard.
+
+Takes: the talk, its windows and what was found. Gives: spans. Promises: only the first thing said to a request that
+nothing was found for, and only if a word of it is odd or unsure; a refusal and a quantity are no answers. A name that
+one side says makes the other side's next words a reply to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.pii.answers import measures, refuses, segments, without_lead
+from pipeline.pii.dialogue import Talk, Window, sentences
+from pipeline.pii.doubts import UNSURE
+from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.lines import spans
+from pipeline.pii.repeats import CERTAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.lines import Line, Token
+    from pipeline.types import PiiSpan
+
+MAX_PARTS = 2
+MAX_WHOLE = 8
+"""A doubtful answer of up to this many words is taken whole; of a longer one, from the first doubt to the last."""
+MAX_REPLY = 6
+
+
+def replies(call: Talk, windows_: Sequence[Window], found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+    """Spans of answers to requests that nothing in ``found`` answers."""
+    for window in windows_:
+        if window.strong and window.asker is not None:
+            answer = _misheard(segments(call, window)[:MAX_PARTS], found)
+            yield from spans(answer, window.kind, 0.5, "an answer that was not understood")
+
+
+def _misheard(parts: Sequence[tuple[Token, ...]], found: Sequence[PiiSpan]) -> Sequence[Token]:
+    for part in parts:
+        if any(_overlaps(token, found) for token in part):
+            return ()
+        for first, end in sentences(part):
+            content = without_lead(part[first:end])
+            if refuses(content):
+                return ()
+            if content:
+                return () if measures(content) else _doubtful(content)
+    return ()
+
+
+def _doubtful(content: Sequence[Token]) -> Sequence[Token]:
+    doubts = [at for at, token in enumerate(content) if token.sure < UNSURE or not lexicon().is_common(token.fold)]
+    if not doubts or content[0].fold in words("pronouns"):
+        return ()
+    return content if len(content) <= MAX_WHOLE else content[doubts[0] : doubts[-1] + 1]
+
+
+def _overlaps(token: Token, found: Sequence[PiiSpan]) -> bool:
+    return any(e.turn == token.line and e.score >= CERTAIN and token.words.overlaps(e.words) for e in found)
+
+
+def confirmed(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+    """Spans of the name said back in reply to a line in which a name was found: unsure words, or its first word."""
+    for span in found:
+        if span.entity_type != "PERSON":
+            continue
+        line = call.turns[span.turn]
+        reply = next((each for each in call.turns[span.turn + 1 :] if each.speaker != line.speaker), None)
+        if reply is not None:
+            name = {token.fold for token in line.tokens if token.words.overlaps(span.words)}
+            first = reply.tokens[:1] if reply.tokens[0].fold in name and reply.tokens[0].pause else ()
+            yield from spans(_said_back(reply) or first, "PERSON", 0.45, "said back in reply to a name")
+
+
+def _said_back(line: Line) -> Sequence[Token]:
+    first, end = next((each for each in sentences(line.tokens) if without_lead(line.tokens[each[0] : each[1]])), (0, 0))
+    content = without_lead(line.tokens[first:end])
+    if not 0 < len(content) <= MAX_REPLY or any(token.number for token in content):
+        return ()
+    unsure = [at for at, token in enumerate(content) if token.sure < UNSURE and token.fold not in _empty()]
+    return content[unsure[0] : unsure[-1] + 1] if unsure else ()
+
+
+def _empty() -> frozenset[str]:
+    return words("clause_openers") | words("pronouns")
