@@ -58,6 +58,12 @@ def tokens(text: str) -> list[str]:
     return out
 
 
+def is_number(word: str) -> bool:
+    """Whether a word says a number or a part of one: ``forty``, ``oh``, ``double``."""
+    folded = "".join(tokens(word))
+    return folded == "hundred" or folded in _NUMBERS or folded in _TENS_OF or folded in _TIMES
+
+
 def digitised(words: Sequence[str]) -> list[str]:
     """Folded tokens with number words as digits: ``forty two`` is 42, ``double five`` 55, ``sixth`` and ``6th`` 6."""
     out: list[str] = []
