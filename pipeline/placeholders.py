@@ -7,6 +7,7 @@ a kind reversible, the values are given as well, to be sealed by themselves. Pre
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.types import PiiSpan
 
 CARD_DIGITS = range(13, 20)
+_PLACEHOLDER = re.compile(r"\[[A-Z][A-Z0-9_]*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ def mask(turns: Sequence[Turn], findings: Sequence[PiiSpan], policy: RedactionPo
     placeholders = _Placeholders(policy)
     masked = tuple(_masked(turn, by_turn.get(index, []), placeholders) for index, turn in enumerate(turns))
     return Masked(masked, placeholders.originals)
+
+
+def is_placeholder(word: str) -> bool:
+    """Whether a word of a redacted transcript stands for something else."""
+    return _PLACEHOLDER.fullmatch(word) is not None
 
 
 def standing(originals: Sequence[Original], turns: Sequence[Turn]) -> tuple[Original, ...]:

@@ -48,7 +48,7 @@ class Draft:
 
     ``turns`` are redacted already, and ``understood`` is not; ``doubts`` are reasons why the call must not be stored
     before a person looked at it; ``originals`` are what the policy lets be shown again; ``verification`` says how the
-    recording that was written came through.
+    recording that was written came through; ``gone`` is what the recording that came in lacked already.
     """
 
     record: CallRecord
@@ -65,6 +65,7 @@ class Draft:
     doubts: tuple[str, ...] = ()
     originals: tuple[Original, ...] = field(default=(), repr=False)
     verification: Verification = UNVERIFIED
+    gone: tuple[Redaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def publish(
         if written:
             sealed.append(written.sealed)
         with watch.stage("seal"):
-            sealed.extend(_documents(draft, verdict, written, subject, rooms))
+            sealed.extend(documents(draft, verdict, written, subject, rooms))
         status = verdict.status
         kept = sealed + (list(draft.intake.objects) if status is Status.QUARANTINED else [])
         artifacts = _retained(kept, verdict)
@@ -171,7 +172,7 @@ def _status(draft: Draft, rooms: Rooms) -> Status:
     return Status.DISCARDED if draft.doubts and outcome == "keep_before" else _STATUS[outcome]
 
 
-def _documents(
+def documents(
     draft: Draft, verdict: Verdict, written: Written | None, subject: OpenSubjectKey, rooms: Rooms
 ) -> list[SealedObject]:
     """A consent record of every call; a transcript and a map of one that is stored; a manifest unless discarded."""

@@ -115,6 +115,11 @@ def apply_to_audio(
         position = end
 
 
+def muted(redactions: Iterable[Redaction]) -> tuple[Redaction, ...]:
+    """The same spans with nothing in their place."""
+    return tuple(replace(each, action=Action.SILENCE) for each in redactions)
+
+
 class _Fills:
     """Tone, noise or silence for any stretch of the recording, the same wherever a block happens to begin."""
 

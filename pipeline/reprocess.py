@@ -2,7 +2,9 @@
 
 A call that was processed under the same models and policies is left as it is, so a run that was stopped goes on
 when it is started again; one that was processed under others gets a new result, which takes the place of the old one
-only once it is verified. Calls that were erased are refused, calls that are held keep their result.
+only once it is verified. A stored call is taken from its original while that is held, else its redacted recording is
+heard again and tightened (``pipeline.tighten``). Calls that were erased are refused, those that are held keep their
+result.
 """
 
 from __future__ import annotations
@@ -10,14 +12,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sqlalchemy as sa
 
 from pipeline import schema
 from pipeline.connect import reading
-from pipeline.errors import CallsealError, NotFound, Temporary
+from pipeline.errors import CallsealError, NotFound, Refused, Temporary
 from pipeline.run import process, process_again
+from pipeline.tighten import tighten
+from pipeline.types import ArtifactKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.intake.sources import Entry
     from pipeline.run import Outcome, Rooms
 
+LISTED: Final = 1000  # calls that a report names at most, of each kind
 WAITS_S: Final = (1.0, 5.0, 30.0)  # before a call is tried again whose failure may pass
 
 
@@ -39,7 +44,8 @@ class Report:
         statuses: how many calls ended in each status; ``repeated`` were done before and left as they are.
         failures: how many calls failed by each kind of error.
         failed: for each of the first calls that failed, its number in the source, the error's kind and message.
-        skipped: how many stored calls were left as they are, by the reason.
+        skipped: how many calls were left as they are, by the reason.
+        refused: for each of the first calls that are held, were erased or are restricted, likewise.
         audio_s: length of what was processed now, without what was done before.
         busy_s: how long that took.
     """
@@ -48,6 +54,7 @@ class Report:
     failures: Counter[str] = field(default_factory=Counter)
     failed: list[dict[str, Any]] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    refused: list[dict[str, Any]] = field(default_factory=list)
     audio_s: float = 0.0
     busy_s: float = 0.0
 
@@ -59,6 +66,7 @@ class Report:
             "failures": dict(self.failures),
             "skipped": dict(self.skipped),
             "failed": self.failed,
+            "refused": self.refused,
             "audio_hours": round(self.audio_s / 3600, 4),
             "times_real_time": round(self.audio_s / self.busy_s, 2) if self.busy_s else None,
         }
@@ -72,13 +80,13 @@ class Stored:
         number: counted from the oldest.
         call_id: its name.
         duration_s: of its recording, where it was decoded.
-        original: whether its original is still held.
+        source: what of its sound is held: ``original``, ``redacted``, or nothing.
     """
 
     number: int
     call_id: str
     duration_s: float
-    original: bool
+    source: Literal["original", "redacted", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +121,24 @@ def estimate(found: Sequence[Entry], measured: Iterable[CallRecord]) -> Estimate
 def stored_since(records: Records, since: datetime | None) -> list[Stored]:
     """The finished calls that were received since then, or all, the oldest first."""
     calls, artifacts = schema.calls.c, schema.artifacts.c
-    original = sa.exists().where(artifacts.call_id == calls.call_id, artifacts.kind == "call_metadata")
-    query = sa.select(calls.call_id, calls.duration_s, original).where(calls.status.is_not(None))
+
+    def holds(kind: ArtifactKind) -> sa.ColumnElement[bool]:
+        return sa.exists().where(artifacts.call_id == calls.call_id, artifacts.kind == kind.value)
+
+    source = sa.case(
+        (holds(ArtifactKind.CALL_METADATA), "original"), (holds(ArtifactKind.REDACTED_AUDIO), "redacted"), else_=""
+    )
+    query = sa.select(calls.call_id, calls.duration_s, source).where(calls.status.is_not(None))
     if since is not None:
         query = query.where(calls.received_at >= since)
     with reading(records.engine) as connection:
         rows = connection.execute(query.order_by(calls.received_at, calls.call_id)).all()
-    return [Stored(number, row[0], row[1] or 0.0, bool(row[2])) for number, row in enumerate(rows, 1)]
+    return [Stored(number, row[0], row[1] or 0.0, row[2]) for number, row in enumerate(rows, 1)]
 
 
 def estimate_stored(found: Sequence[Stored], measured: Iterable[CallRecord]) -> Estimate:
-    """What processing those again will take whose original is held."""
-    again = [each for each in found if each.original]
+    """What processing those again will take of which there is something to hear."""
+    again = [each for each in found if each.source]
     return Estimate(len(again), 0, sum(each.duration_s for each in again), _speed(measured))
 
 
@@ -158,11 +172,14 @@ def reprocess(
         except Temporary:
             raise
         except NotFound:
-            report.skipped["the original is no longer held"] += 1
+            report.skipped["nothing of it is held that could be heard"] += 1
+        except Refused as exc:
+            report.skipped["refused"] += 1
+            _told(report.refused, entry, exc)
         except CallsealError as exc:
-            _failed(report, entry, type(exc).__name__, str(exc))
+            _failed(report, entry, exc)
         except Exception as exc:  # noqa: BLE001 -- its message may quote the call, and the others go on
-            _failed(report, entry, "CallsealError", f"internal error: {type(exc).__name__}")
+            _failed(report, entry, CallsealError(f"internal error: {type(exc).__name__}"))
         else:
             report.statuses["repeated" if outcome.repeated else outcome.status.value] += 1
             if not outcome.repeated:
@@ -174,9 +191,10 @@ def reprocess(
 
 
 def _carry(entry: Entry | Stored, rooms: Rooms, now: datetime) -> Outcome:
-    return (
-        process_again(entry.call_id, rooms, now) if isinstance(entry, Stored) else process(entry.delivery(), rooms, now)
-    )
+    if not isinstance(entry, Stored):
+        return process(entry.delivery(), rooms, now)
+    again = process_again if entry.source == "original" else tighten
+    return again(entry.call_id, rooms, now)
 
 
 def _patiently(
@@ -190,10 +208,14 @@ def _patiently(
     return _carry(entry, rooms, clock())
 
 
-def _failed(report: Report, entry: Entry | Stored, kind: str, message: str) -> None:
-    report.failures[kind] += 1
-    if len(report.failed) < 1000:
-        report.failed.append({"number": entry.number, "kind": kind, "message": message})
+def _failed(report: Report, entry: Entry | Stored, error: CallsealError) -> None:
+    report.failures[type(error).__name__] += 1
+    _told(report.failed, entry, error)
+
+
+def _told(found: list[dict[str, Any]], entry: Entry | Stored, error: CallsealError) -> None:
+    if len(found) < LISTED:
+        found.append({"number": entry.number, "kind": type(error).__name__, "message": str(error)})
 
 
 def _stated_s(file: Path) -> float:

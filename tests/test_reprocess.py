@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.build import custody
-from pipeline.config import load_settings
+from pipeline.config import load_settings, shipped_configs
 from pipeline.errors import BadAudio, BadMetadata, StoreUnavailable, Temporary, UsageError
 from pipeline.intake.arrival import Legs, hand_in
 from pipeline.intake.sources import entries
@@ -207,19 +208,32 @@ def test_stored_calls_are_processed_again_where_the_original_is_held(rooms: Room
         process_waiting("CA-bad", rooms, NOW)
     reprocess([entry for entry in entries(archive) if entry.legs], rooms, clock)
     found = stored_since(rooms.records, NOW - timedelta(days=1))
-    assert {(each.call_id, each.original) for each in found} == {
-        ("CA-quarantined", True),
-        ("CA-bad", True),
-        ("CA-legs", False),
+    assert {(each.call_id, each.source) for each in found} == {
+        ("CA-quarantined", "original"),
+        ("CA-bad", "original"),
+        ("CA-legs", "redacted"),
     }
     before = rooms.records.object_keys()
     newer = replace(rooms, fingerprint="0" * 64)
     report = reprocess(found, newer, clock)
-    assert (report.failures, report.skipped) == ({"BadAudio": 1}, {"the original is no longer held": 1})
-    assert sum(report.statuses.values()) == 1
+    assert (report.failures, report.skipped) == ({"BadAudio": 1}, {})
+    assert sum(report.statuses.values()) == 2
     record = rooms.records.call("CA-quarantined")
     assert record is not None
     assert record.fingerprint == newer.fingerprint
     assert {artifact.sealed.kind.value for artifact in rooms.records.artifacts("CA-bad")} == {"intake", "call_metadata"}
     assert before - rooms.records.object_keys()
-    assert reprocess(stored_since(rooms.records, NOW), newer, clock).statuses == {"repeated": 1}
+    assert reprocess(stored_since(rooms.records, NOW), newer, clock).statuses == {"repeated": 2}
+
+
+def test_stored_calls_are_tightened_under_another_policy(tmp_path: Path, archive: Path) -> None:
+    """``--stored --policy`` redacts stored calls further under the policies of a folder; again, it leaves them."""
+    program, data, folder = (sys.executable, "-m", "tests.scripted"), tmp_path / "other", tmp_path / "policies"
+    assert run("reprocess", archive, "--data-dir", data, "--json", program=program).json["calls"] == {"stored": 2}
+    shutil.copytree(shipped_configs(), folder)
+    lax = (folder / "redaction.toml").read_text()
+    (folder / "redaction.toml").write_text(lax.replace("unexplained_digits = 5", "unexplained_digits = 4"))
+    command = ("reprocess", "--stored", "--policy", folder, "--data-dir", data, "--json")
+    assert run(*command, "--dry-run", program=program).json["calls"] == 2
+    assert run(*command, program=program).json["calls"] == {"stored": 2}
+    assert run(*command, program=program).json["calls"] == {"repeated": 2}

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def reprocess_command(
     source: Annotated[Path | None, typer.Argument(help="A folder of recordings, or a manifest (.csv, .jsonl).")] = None,
     *,
-    stored: Annotated[bool, typer.Option("--stored", help="Calls already stored, whose original is held.")] = False,
+    stored: Annotated[bool, typer.Option("--stored", help="Calls already stored, from what is held.")] = False,
     since: Annotated[str | None, typer.Option(help="Of these, those received since a date or time.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Folder of the policies to apply; else the settings'.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take; process nothing.")] = False,
     price: Annotated[float | None, typer.Option(min=0, help="Of an hour of this machine, for the estimate.")] = None,
     per_hour: Annotated[int | None, typer.Option(min=1, help="Process no more calls than this in an hour.")] = None,
@@ -34,6 +35,9 @@ def reprocess_command(
 ) -> None:
     """Process every call of an archive that was not yet, under today's models and policies; stop and go on at will."""
     settings = settings_of(data_dir, config)
+    if policy is not None:
+        chosen = settings.policies.model_copy(update={"folder": str(policy.absolute())})
+        settings = settings.model_copy(update={"policies": chosen})
     from pipeline.build import build
     from pipeline.intake.sources import entries
     from pipeline.reprocess import estimate, estimate_stored, reprocess, stored_since
@@ -87,7 +91,7 @@ def _report_lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"failed      {count} {kind}"
     for reason, count in sorted(report["skipped"].items()):
         yield f"skipped     {count}: {reason}"
-    for each in report["failed"]:
+    for each in (*report["failed"], *report["refused"]):
         yield f"  number {each['number']}: {each['message']}"
     if report["times_real_time"]:
         yield f"processed   {report['audio_hours']:.2f} hours at {report['times_real_time']} times real time"

@@ -21,6 +21,7 @@ from pipeline.pii.lexicon import lexicon
 from pipeline.pii.lines import fold, read
 from pipeline.pii.merge import merge
 from pipeline.pii.written import digits_of, write
+from pipeline.placeholders import is_placeholder
 from pipeline.redact import plan
 from pipeline.settle import drawn_in
 from pipeline.speakers import attribute
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from pipeline.types import Channel, Redaction, SpeakerSpan, Turn
     from pipeline.verify.listen import Hearing
 
-_MARK, _NUMBER = re.compile(r"\[[A-Z][A-Z0-9_]*\]"), re.compile(r"_\d+]$")
+_NUMBER = re.compile(r"_\d+]$")
 MIN_PART = 4  # digits or letters: less of a value tells nobody anything
 
 
@@ -127,8 +128,8 @@ def masked(turns: Sequence[Turn], redactions: Sequence[Redaction], policy: Redac
 
     Where values are numbered, what was heard again counts as another value: nobody knows which one it was.
     """
-    plain = [(turn.channel, word) for turn in turns for word in turn.words if not _MARK.fullmatch(word.text)]
-    marks = {word.text for turn in turns for word in turn.words if _MARK.fullmatch(word.text)}
+    plain = [(turn.channel, word) for turn in turns for word in turn.words if not is_placeholder(word.text)]
+    marks = {word.text for turn in turns for word in turn.words if is_placeholder(word.text)}
     counts = Counter(_NUMBER.sub("]", mark) for mark in marks)
     placeholders: dict[Redaction, str] = {}
     for each in redactions:
@@ -146,7 +147,7 @@ def _masked(turn: Turn, placeholders: Mapping[Redaction, str]) -> Turn:
     last: Redaction | None = None
     for word in turn.words:
         hit = next((each for each in placeholders if middle_in(word.span, (each.span,))), None)
-        if hit is None or _MARK.fullmatch(word.text):
+        if hit is None or is_placeholder(word.text):
             words.append(word)
             hit = None
         elif hit is last:

@@ -13,7 +13,7 @@ from pipeline import audio, encode
 from pipeline.consent.clips import Clips
 from pipeline.errors import VerificationFailed
 from pipeline.guards import UNHEARD
-from pipeline.redact import apply_to_audio, shadows
+from pipeline.redact import apply_to_audio, muted, shadows
 from pipeline.types import ArtifactKind, Redaction, ReviewItem
 from pipeline.verify import correlation
 from pipeline.verify.leaks import leaks, masked
@@ -184,8 +184,10 @@ def _check(draft: Draft, written: Recording, clips: Clips, rooms: Rooms) -> None
     fmt = audio.probe(written)
     if (fmt.rate_hz, fmt.channels) != (draft.fmt.rate_hz, draft.fmt.channels):
         raise VerificationFailed("the recording that was written has another rate or channel count")
+    original = audio.decode_native(draft.intake.recording, draft.fmt, rooms.audio.max_duration_s)
     correlation.check_audio(
-        audio.decode_native(draft.intake.recording, draft.fmt, rooms.audio.max_duration_s),
+        # What stands for speech that was gone before is the same in both, and no speech.
+        apply_to_audio(original, muted(draft.gone), draft.channels, draft.fmt, rooms.redaction.audio),
         clips.listen(audio.decode_native(written, fmt, rooms.audio.max_duration_s)),
         draft.redactions,
         draft.channels,
