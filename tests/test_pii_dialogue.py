@@ -79,6 +79,53 @@ def test_parts_with_backchannels_between_are_one_answer() -> None:
     assert "".join(char for _, words in found for char in words if char.isdigit()) == "4111111111111111" * 2
 
 
+@pytest.mark.parametrize(
+    ("script", "value"),
+    [
+        ("C: Can you log the van, it's Q, Q, six seven, A, Y, B.", "Q, Q, six seven, A, Y, B."),
+        ("A: I didn't catch it.\nC: A, Q as in Quebec, G.", "A, Q as in Quebec, G."),
+        (
+            "A: And the IBAN?\nC: I, E, two nine Alpha, India, Bravo, Kilo nine three one one.",
+            "Alpha, India, Bravo, Kilo",
+        ),
+        (
+            "A: Postcode?\nC: It's A, V for van, three, four, A for apple, R.",
+            "A, V for van, three, four, A for apple, R.",
+        ),
+        ("A: And the vin?\nC: It's long. one, M, A, Z, Z, eight one, F, nine seven.", "one, M, A, Z, Z,"),
+        ("A: Date of birth?\nC: oh five, twenty two, fifty two.", "oh five, twenty two, fifty two."),
+        (
+            "A: Shall I text you?\nC: On oh seven seven oh oh, nine hundred, three eighty eight.",
+            "oh seven seven oh oh,",
+        ),
+        (
+            "A: Her licence number, it's the long one.\nC: S, M, I, T, H, two.\nA: Mm hmm.\nC: Y, A, one, N, T.",
+            "one, N, T.",
+        ),
+        ("C: I can't open www dot violetking dot example today.", "www dot violetking dot example"),
+        ("A: So surname Osei, first name Doreen.", "Osei,"),
+        ("C: I'm outside, it's Flat twelve C.", "Flat twelve C."),
+        ("A: I'll reset it to blue elephant.\nC: Blue elephant. I'm in!", "Blue elephant."),
+    ],
+)
+def test_a_code_is_found_whole_however_it_is_said(script: str, value: str) -> None:
+    """Letters, code words, a zero at the edge, and what stands between two parts, asked for or not."""
+    assert any(value in words for _, words in found_in(script))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "A: It takes the 953 XL, and they are 34.99 each.",
+        "A: Two hundred million dollars were spent.",
+        "C: Your policy is up for renewal, so we should talk about it.",
+    ],
+)
+def test_a_model_a_sum_and_a_statement_without_a_value_stay(line: str) -> None:
+    """Nothing in them is a code, and nothing was given."""
+    assert found_in(line) == []
+
+
 def test_a_correction_is_found_as_well() -> None:
     """The wrong value and the right one both go."""
     found = found_in("A: Your phone number?\nC: 202 555 0143. No, sorry, it's 202 555 0144.")

@@ -236,6 +236,9 @@ def measures(content: Sequence[Token]) -> bool:
 
 def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
     """Parts of a sentence between words that were plainly heard, as far as they hold digits or letters."""
+    if len(content) <= MAX_CODE and sum(map(_is_spelt, content)) == len(content) >= MIN_CODE:
+        yield content
+        return
     unbroken = is_coded(content[0]) and len(content) <= MAX_CODE and not any(token.pause for token in content[:-1])
     for at, part in enumerate((content,) if unbroken else _between_plain_words(content)):
         core = _without_common_ends(part)
@@ -245,6 +248,10 @@ def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
         enough = sum(len(token.fold) for token in coded) >= MIN_CODE or (at == 0 and 2 * len(coded) >= len(core))
         if coded and enough and len(core) <= MAX_CODE:
             yield core
+
+
+def _is_spelt(token: Token) -> bool:
+    return is_coded(token) or len(token.fold) == 1 or token.fold in words("code_words") or token.fold == "one"
 
 
 def _heard_letters(part: Sequence[Token]) -> list[Token]:

@@ -45,8 +45,8 @@ class Window:
         field: what is asked for.
         kind: entity type of the answer.
         strong: it was asked for or announced; else only mentioned.
-        asker: speaker who asked; None if the giver announced it.
-        giver: speaker who announced; None if it was asked for.
+        asker: speaker who asked; None if it was announced.
+        giver: speaker who announced; None if it was asked for, or announced and not given.
         start: first position, in the tokens of the whole call, that can be an answer; ``end`` is past the last.
         near: positions before this follow the mention closely.
     """
@@ -108,13 +108,17 @@ def talk(turns: Sequence[Line]) -> Talk:
 
 @dataclass(frozen=True, slots=True)
 class _Mention:
-    """A field named in one sentence of a line; ``end`` is the position in the call past the noun."""
+    """A field named in one sentence of a line; ``end`` is the position in the call past the noun.
+
+    ``gives``: what follows in the line may be the value; else nobody knows who will say it.
+    """
 
     field: Field
     line: Line
     end: int
     strong: bool
     states: bool
+    gives: bool
 
 
 def windows(call: Talk, rules: DetectionRule) -> tuple[Window, ...]:
@@ -134,7 +138,13 @@ def _mentions(call: Talk, line: Line) -> Iterator[_Mention]:
                 strong = states or _requests(text, match, question=tokens[-1].question)
                 if strong or not item.only:
                     noun_end = call.firsts[line.index] + first + at[match.end() - 1] + 1
-                    yield _Mention(item, line, noun_end, strong, states)
+                    rest = line.tokens[noun_end - call.firsts[line.index] :]
+                    yield _Mention(item, line, noun_end, strong, states, item.shape in _TEXT_SHAPES or _telling(rest))
+
+
+def _telling(tokens: Sequence[Token]) -> bool:
+    """Whether what is said can be a value: a figure, a letter or no everyday word; or nothing more is said."""
+    return not tokens or any(t.digits or t.letters or not lexicon().is_common(t.fold) for t in tokens)
 
 
 def _window(call: Talk, mention: _Mention, rules: DetectionRule) -> Window | None:
@@ -148,7 +158,7 @@ def _window(call: Talk, mention: _Mention, rules: DetectionRule) -> Window | Non
         kind=kind,
         strong=mention.strong,
         asker=None if mention.states else line.speaker,
-        giver=line.speaker if mention.states else None,
+        giver=line.speaker if mention.states and mention.gives else None,
         start=start,
         end=_expiry(call, line, start, words, rules.window_s),
         near=_expiry(call, line, start, _NEAR_WORDS, rules.window_s),

@@ -126,7 +126,9 @@ def spelled_with_words(lines: Sequence[Line]) -> Iterator[PiiSpan]:
     """Spans of "D as in dog" where the letter, or what ties the word to it, was misheard."""
     for line in lines:
         kind = "ACCOUNT_NUMBER" if any(token.number for token in line.tokens) else "PERSON"
-        for at in range(1, len(line.tokens)):
+        for at, token in enumerate(line.tokens):
+            if token.letters and token.singly > len(token.fold) > 1:
+                yield from spans((token,), kind, 0.5, "spelled with a word")
             first = _misheard_letter(line.tokens, at)
             first = _tied_letter(line.tokens, at) if first is None else first
             if first is not None:
@@ -144,7 +146,8 @@ def _misheard_letter(tokens: Sequence[Token], at: int) -> int | None:
 def _tied_letter(tokens: Sequence[Token], at: int) -> int | None:
     """Where a letter stands that the capitalised word at a position begins with, tied to it by what "as in" became."""
     word = tokens[at]
-    if not word.capital or word.letters or word.number or len(word.fold) < MAX_TIE:
+    tied = at > 1 and (tokens[at - 1].fold == "for" or [token.fold for token in tokens[at - 2 : at]] == ["as", "in"])
+    if not (word.capital or tied) or word.letters or word.number or len(word.fold) < MAX_TIE:
         return None
     for back in range(at - 1, max(at - MAX_TIE - 1, -1), -1):
         spelled = tokens[back].letters or len(tokens[back].fold) == 1

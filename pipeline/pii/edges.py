@@ -1,7 +1,8 @@
-"""Values whose edge was misheard: letters heard as words before, between and after what was found.
+"""Values whose edge was cut off or misheard: what belongs to a value in figures or letters, beside it and between.
 
-Takes: lines and findings. Gives: spans of the words that belong to a finding, findings included. Promises: never beyond
-a sentence, and only over words that the recogniser was unsure of.
+Takes: the talk and findings. Gives: spans that take in the figures, letters and code words ("Alpha, India") right
+beside a finding, letters that were heard as words there, and what stands between two parts. Promises: never beyond a
+sentence, never over a quantity, and over other words only if the recogniser was unsure of one of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
+from pipeline.pii.quantity import is_measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,23 +28,45 @@ MAX_BETWEEN = 4
 
 
 def edges(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
-    """Spans that reach from what was found in figures or letters over its misheard edges."""
+    """Spans that reach from what was found in figures or letters over its edges."""
     for span in found:
         tokens = call.turns[span.turn].tokens
         inside = [at for at, token in enumerate(tokens) if token.words.overlaps(span.words)]
-        if not inside or not any(_coded(tokens[at]) for at in inside):
+        if not any(_coded(tokens[at]) for at in inside):
             continue
-        first = _before(tokens, inside[0])
-        end = _after(tokens, inside[-1] + 1)
+        first = _misheard_before(tokens, _part_before(tokens, inside[0]))
+        end = _misheard_after(tokens, _part_after(tokens, inside[-1] + 1))
         if (first, end) != (inside[0], inside[-1] + 1):
             yield from spans(tokens[first:end], span.entity_type, span.score, span.reason)
 
 
 def _coded(token: Token) -> bool:
-    return token.number or token.letters or len(token.fold) == 1
+    return token.number or token.letters or len(token.fold) == 1 or token.fold in words("code_words")
 
 
-def _before(tokens: Sequence[Token], first: int) -> int:
+def _part(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a token is a figure, a letter or a code word that measures nothing."""
+    token = tokens[at]
+    if token.number:
+        return not token.quantity and not is_measured(tokens, at, at + 1)
+    if token.fold in ("i", "a", "one"):
+        return token.pause
+    return token.letters or len(token.fold) == 1 or token.fold in words("code_words")
+
+
+def _part_before(tokens: Sequence[Token], first: int) -> int:
+    while first and not tokens[first - 1].stop and _part(tokens, first - 1):
+        first -= 1
+    return first
+
+
+def _part_after(tokens: Sequence[Token], end: int) -> int:
+    while end < len(tokens) and not tokens[end - 1].stop and _part(tokens, end):
+        end += 1
+    return end
+
+
+def _misheard_before(tokens: Sequence[Token], first: int) -> int:
     """Where a value begins: with the letters right before it that were heard as words, fillers between."""
     begins, at = first, first - 1
     while at >= 0 and first - at <= MAX_EDGE and not tokens[at].stop and tokens[at].sure < DOUBT:
@@ -54,11 +78,11 @@ def _before(tokens: Sequence[Token], first: int) -> int:
     return begins
 
 
-def _after(tokens: Sequence[Token], end: int) -> int:
+def _misheard_after(tokens: Sequence[Token], end: int) -> int:
     """Where a value ends: with the next letter or figure of its sentence, if what stands between was hardly heard."""
     for at in range(end, min(end + MAX_BETWEEN + 1, len(tokens))):
         if tokens[at - 1].stop:
             break
-        if _coded(tokens[at]) and not tokens[at].quantity and tokens[at].fold not in ("a", "i"):
+        if _part(tokens, at):
             return at + 1 if any(token.sure < UNSURE for token in tokens[end:at]) else end
     return end

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from pipeline.pii.lines import Line, Token
 
 _MAIL = re.compile(r"[\w.+%-]+ ?@ ?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_SITE = re.compile(r"\bwww\.[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _DOMAIN = re.compile(r"@?[\w-]+(?:\.[\w-]+)*\.[a-z]{2,8}")
 MAX_BACK = 8
 IP_PARTS = 4
 
 
 def mail(lines: Sequence[Line], streams: Sequence[Sequence[Token]]) -> Iterator[PiiSpan]:
-    """Spans of every e-mail address."""
+    """Spans of every e-mail address, and of every site that is named with its "www"."""
     for line in lines:
-        for match in _MAIL.finditer(line.written.text):
-            words = line.words(CharSpan(match.start(), match.end()))
-            yield PiiSpan("EMAIL_ADDRESS", line.index, words, 0.95, "an e-mail address")
+        for form, kind, reason in ((_MAIL, "EMAIL_ADDRESS", "an e-mail address"), (_SITE, "URL", "a site")):
+            for match in form.finditer(line.written.text):
+                yield PiiSpan(kind, line.index, line.words(CharSpan(match.start(), match.end())), 0.95, reason)
     for stream in streams:
         for position, token in enumerate(stream):
             end = _domain_end(stream, position) if token.fold in ("at", "@") and _has_local(stream, position) else 0

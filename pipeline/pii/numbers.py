@@ -25,6 +25,7 @@ _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _NINO = re.compile(r"[A-Z]{2}\d{6}[A-D]")
 _COUNTING = "12345678910111213"
 LISTED = 5
+SPELLED = 3
 MAX_GAP = 4
 """Fillers that may stand between two parts of one number."""
 
@@ -179,12 +180,16 @@ def label(run: Run) -> str:
     return by_length.get(len(digits), "ACCOUNT_NUMBER")
 
 
+def _spells(run: Run) -> bool:
+    return sum(len(token.fold) for token in run.tokens if token.letters or _is_letter(token)) >= SPELLED
+
+
 def unexplained(run: Run, least: int) -> bool:
     """Whether a run that nobody asked for is redacted all the same.
 
     ``least`` digits always, unless they count up from one or were said as a price is ("ninety five sixty eight");
     four only if said digit by digit, or if they are no year and no round figure and follow no name of a thing.
-    Digits with letters from six characters on, if at least three are digits.
+    Digits with letters from six characters on, if at least three are digits, or two and three letters were spelled.
     """
     if run.quantity or run.listed:
         return False
@@ -194,7 +199,7 @@ def unexplained(run: Run, least: int) -> bool:
     if len(digits) >= least:
         return True
     if len(text) > len(digits):
-        return len(digits) >= 3 and len(text) >= 6
+        return len(digits) >= 2 and len(text) >= 6 and (len(digits) >= 3 or _spells(run))
     if len(digits) != 4:
         return False
     named = bool(run.before) and run.before[-1] not in words("before_value") and not lexicon().is_common(run.before[-1])

@@ -82,7 +82,7 @@ def _box_end(stream: Sequence[Token], start: int) -> int:
 def _unit_end(stream: Sequence[Token], start: int) -> int:
     """Past "apartment 5", "unit 37B"."""
     if (
-        stream[start].fold not in ("apartment", "apt", "unit", "suite")
+        stream[start].fold not in ("apartment", "apt", "flat", "unit", "suite")
         or stream[start].stop
         or start + 1 == len(stream)
     ):
@@ -94,6 +94,10 @@ def _tail_end(stream: Sequence[Token], end: int) -> int:
     last = end
     for position in range(end, min(end + MAX_TAIL, len(stream))):
         token = stream[position]
+        if street := _street_end(stream, position):
+            last = max(last, street)
+        if position < last:
+            continue
         part = (
             token.fold in words("units")
             or token.fold in words("states")

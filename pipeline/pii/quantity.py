@@ -42,7 +42,7 @@ def is_measured(tokens: Sequence[Token], start: int, end: int) -> bool:
     number = tokens[start:end]
     digits = sum(len(token.digits) for token in number)
     if any(token.quantity for token in number) and digits < 2 * LONG:
-        return True
+        return digits < LONG or not number[0].digits.startswith("0")
     if digits >= SPELLED and sum(token.singly for token in number) >= digits and not any(t.compound for t in number):
         return False
     if digits <= 2 and _is_small_coin(tokens, start):

@@ -27,9 +27,11 @@ MIN_DIGITS = 4
 MODELLED = "recognised"
 """How a reason begins that rests on the model alone: of such findings, only widespread names are looked for again."""
 MIN_LETTERS = 4
+MAX_PHRASE = 4
 CERTAIN = 0.5
 """Findings below this score are doubts: what was hardly heard says nothing about the words it was heard as."""
 _WORDY = frozenset(("PERSON", "PASSWORD", "SECURITY_ANSWER", "USERNAME", "ADDRESS", "ZIP_CODE", "EMAIL_ADDRESS"))
+_SECRET = frozenset(("PASSWORD", "SECURITY_ANSWER", "USERNAME"))
 _FUZZY = frozenset(("PERSON", "SECURITY_ANSWER", "PASSWORD", "ADDRESS", "ZIP_CODE"))
 
 
@@ -37,16 +39,20 @@ def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
     """Spans of what was found and is said elsewhere; those that were given may come out again."""
     values: dict[str, str] = {}
     said: dict[str, str] = {}
+    phrases: dict[tuple[str, ...], str] = {}
     for span in found:
         tokens = _tokens(call, span)
+        if span.entity_type in _SECRET and 1 < len(tokens) <= MAX_PHRASE:
+            phrases[tuple(token.fold for token in tokens)] = span.entity_type
         digits = "".join(token.digits for token in tokens)
         if len(digits) >= MIN_DIGITS:
             values.setdefault(digits, span.entity_type)
         if span.entity_type in _WORDY and span.score >= CERTAIN:
             for token in tokens:
-                if _repeatable(token) and (is_known(token) or not span.reason.startswith(MODELLED)):
+                if _repeatable(token) and (is_known(token) or len(tokens) > 1 or not span.reason.startswith(MODELLED)):
                     said.setdefault(token.fold.removesuffix("'s"), span.entity_type)
     yield from _numbers(call, values)
+    yield from _phrases(call, phrases)
     yield from _words(call, said)
     yield from sounding_alike(call.lines, [word for word, kind in said.items() if kind == "PERSON"])
 
@@ -88,6 +94,16 @@ def _shares(digits: str, value: str) -> bool:
     if len(digits) < MIN_DIGITS + 2 or len(value) < MIN_DIGITS + 2:
         return False
     return any(digits[at : at + MIN_DIGITS] in value for at in range(len(digits) - MIN_DIGITS + 1))
+
+
+def _phrases(call: Talk, phrases: dict[tuple[str, ...], str]) -> Iterator[PiiSpan]:
+    """Passwords and the like of a few words, however common the words are."""
+    for line in call.lines:
+        for phrase, kind in phrases.items():
+            for at in range(len(line.tokens) - len(phrase) + 1):
+                run = line.tokens[at : at + len(phrase)]
+                if tuple(token.fold for token in run) == phrase:
+                    yield from spans(run, kind, 0.8, "words of a value found elsewhere")
 
 
 def _words(call: Talk, said: dict[str, str]) -> Iterator[PiiSpan]:
