@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _NOISE_SEED = 20_26
 _AT_EDGE_S = 0.02
 _PAUSE_S = 0.05  # two words at least this far apart have a pause between them
+_UNSURE, _UNSURE_PAUSE_S = 0.5, 0.12  # beside a word that was perhaps misheard, a shorter one may be a stop inside it
 _SILENCE_S = 0.6  # a shorter pause in what the other side says is part of it
 
 
@@ -60,7 +61,7 @@ def plan(
         Redaction(
             entity_type=found.entity_type,
             channel=turns[found.turn].channel,
-            span=_reach(_core(turns, found), lines, speech, turns[found.turn].channel, policy.audio),
+            span=_reach(turns, found, lines, speech, policy.audio),
             action=policy.rule(found.entity_type).action,
             reason=found.reason,
         )
@@ -149,6 +150,13 @@ class _Fills:
         return wave.astype(dtype)
 
 
+def _pauses(turns: Sequence[Turn], found: PiiSpan) -> tuple[float, float]:
+    """How long the silence before a finding and after it must be to be one, s."""
+    edges = (turns[found.turn].words[at] for at in (found.words.first, found.words.end - 1))
+    before_s, after_s = (_UNSURE_PAUSE_S if word.probability < _UNSURE else _PAUSE_S for word in edges)
+    return before_s, after_s
+
+
 def _core(turns: Sequence[Turn], found: PiiSpan) -> TimeSpan:
     words = turns[found.turn].words[found.words.first : found.words.end]
     return TimeSpan(min(w.span.start_s for w in words), max(w.span.end_s for w in words))
@@ -167,19 +175,21 @@ def _lines(turns: Sequence[Turn], findings: Sequence[PiiSpan]) -> dict[Channel, 
 
 
 def _reach(
-    core: TimeSpan,
+    turns: Sequence[Turn],
+    found: PiiSpan,
     lines: Mapping[Channel, list[_Spoken]],
     speech: Mapping[Channel, tuple[TimeSpan, ...]],
-    channel: Channel,
     rule: AudioRule,
 ) -> TimeSpan:
     """From the sound of the words outwards by a collar, over a pause to the next word, little into one said without."""
+    core, channel = _core(turns, found), turns[found.turn].channel
+    least_before_s, least_after_s = _pauses(turns, found)
     others = [spoken.span for spoken in lines[channel] if not spoken.pii]
     before = max((span.end_s for span in others if span.start_s < core.start_s), default=-math.inf)
     after = min((span.start_s for span in others if span.end_s > core.end_s), default=math.inf)
     sounds = speech.get(channel, ())
-    paused_before = core.start_s - before >= _PAUSE_S and _ends_a_sound(before, sounds)
-    paused_after = after - core.end_s >= _PAUSE_S and _begins_a_sound(after, sounds)
+    paused_before = core.start_s - before >= least_before_s and _ends_a_sound(before, sounds)
+    paused_after = after - core.end_s >= least_after_s and _begins_a_sound(after, sounds)
     floor_s = before if paused_before else min(before, core.start_s) - rule.overrun_s
     ceiling_s = after if paused_after else max(after, core.end_s) + rule.overrun_s
     own = [each for each in sounds if each.overlaps(core)]

@@ -152,6 +152,19 @@ def test_the_first_word_after_a_gap_starts_with_the_voice() -> None:
     assert redaction.span.end_s >= 5.9
 
 
+@pytest.mark.parametrize(("probability", "end_s"), [(0.9, 2.3), (0.4, 2.5)])
+def test_after_a_word_that_was_perhaps_misheard_a_stop_is_no_pause(probability: float, end_s: float) -> None:
+    """A name heard as its first half goes on behind its stop, where the next word was put."""
+    said = (
+        Word("thanks", span(1.5, 1.9), 0.9),
+        Word("Bob,", span(1.9, 2.2), probability),
+        Word("we", span(2.3, 2.7), 0.9),
+    )
+    speech = {Channel.AGENT: (span(1.5, 2.2), span(2.3, 3.0))}
+    (redaction,) = plan((Turn("agent", Channel.AGENT, said),), [found(0, 1, 2)], speech, POLICY)
+    assert redaction.span.end_s == pytest.approx(end_s)
+
+
 def test_two_findings_with_nothing_between_are_one() -> None:
     """Two names with a breath between them are one redaction; with a word between them, two."""
     line = spoken("Anna Lena", 1.0, gap_s=0.9)
