@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
-.PHONY: help setup demo demo-service test test-faults lint type fmt lock bench bench-accuracy bench-consent bench-erasure bench-sealing bench-diarization clean
+.PHONY: help setup demo demo-service test test-faults lint type fmt lock bench bench-gpu bench-check bench-publish bench-accuracy bench-consent bench-erasure bench-sealing bench-diarization clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,17 @@ type: .venv/installed ## types
 fmt: .venv/installed ## format, and fix what can be fixed safely
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: setup ## speed and memory on this machine
-	@$(BIN)/python -m benchmarks.speed
+bench: setup ## the whole suite beside other chains, as a table, JSON and a page (20 minutes on two cores; QUICK=1: five)
+	@$(BIN)/callseal bench run --to demo-out/bench.json $(if $(QUICK),--quick)
+
+bench-gpu: setup ## the same with the models on a GPU, and the sweep of batch sizes (PRICE=2.50: cost of 1,000 call hours)
+	@$(BIN)/callseal bench run --gpu --to demo-out/bench-gpu.json $(if $(QUICK),--quick) $(if $(PRICE),--price $(PRICE))
+
+bench-check: .venv/installed ## what got worse between two runs beyond their noise: OLD=a.json NEW=b.json
+	@$(BIN)/callseal bench check "$(OLD)" "$(NEW)"
+
+bench-publish: .venv/installed ## keep a run (RESULT, else the last) and make the tables of README.md and docs from it
+	@$(BIN)/callseal bench publish "$(or $(RESULT),demo-out/bench.json)"
 
 bench-accuracy: setup .venv/bench ## what is still audible and readable after redaction, beside the stock chain (hours)
 	@$(BIN)/python -m benchmarks.accuracy --stock --json demo-out/accuracy.json --html demo-out/accuracy.html

@@ -31,7 +31,7 @@ from pipeline.keys.shares import SplitRoot
 from pipeline.types import Artifact, ArtifactKind, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pipeline.custody import Custody
 
@@ -55,12 +55,18 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = {"calls": options.calls, **_erasing(_custody(Path(folder) / "erase"), options.calls)}
-        found["keys"] = _keys(_custody(Path(folder) / "keys"))
-        found["index"] = [_plan(_custody(Path(folder) / f"index-{size}"), size) for size in options.index]
+        found = measure(Path(folder), options.calls, options.index)
     _print(found)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def measure(folder: Path, calls: int, sizes: Sequence[int]) -> dict[str, Any]:
+    """Erasing a caller with so many calls, the price of keys, and the plan in indexes of these sizes."""
+    found = {"calls": calls, **_erasing(_custody(folder / "erase"), calls)}
+    found["keys"] = _keys(_custody(folder / "keys"))
+    found["index"] = [_plan(_custody(folder / f"index-{size}"), size) for size in sizes]
+    return found
 
 
 def _custody(folder: Path) -> Custody:

@@ -22,6 +22,7 @@ from typer.exceptions import TyperException
 
 from pipeline.cli.audit import app as audit_app
 from pipeline.cli.backup import backup_command, restore_command
+from pipeline.cli.bench import app as bench_app
 from pipeline.cli.certificate import app as certificate_app
 from pipeline.cli.common import AsJson, ConfigFile, DataDir, delivery_of, purpose_named, stages
 from pipeline.cli.common import print_result as _print
@@ -55,6 +56,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(bench_app, name="bench")
 app.add_typer(intake_app, name="intake")
 app.add_typer(incident_app, name="incident")
 app.add_typer(hold_app, name="hold")
