@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sqlalchemy as sa
@@ -26,13 +27,14 @@ from pipeline.types import ArtifactKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from pipeline.db import CallRecord, Records
+    from pipeline.intake.bucket import BucketFile
     from pipeline.intake.sources import Entry
     from pipeline.run import Outcome, Rooms
 
 LISTED: Final = 1000  # calls that a report names at most, of each kind
+SAMPLE: Final = 1000  # calls whose length an estimate asks for
 WAITS_S: Final = (1.0, 5.0, 30.0)  # before a call is tried again whose failure may pass
 
 
@@ -57,6 +59,20 @@ class Report:
     refused: list[dict[str, Any]] = field(default_factory=list)
     audio_s: float = 0.0
     busy_s: float = 0.0
+
+    def fail(self, entry: Entry | Stored, error: CallsealError) -> None:
+        """Count a call that failed."""
+        self.fail_as(entry, type(error).__name__, str(error))
+
+    def fail_as(self, entry: Entry | Stored, kind: str, message: str) -> None:
+        """Count a call that failed, by what its record says."""
+        self.failures[kind] += 1
+        _told(self.failed, entry, kind, message)
+
+    def refuse(self, entry: Entry | Stored, error: CallsealError) -> None:
+        """Count a call that may not be processed."""
+        self.skipped["refused"] += 1
+        _told(self.refused, entry, type(error).__name__, str(error))
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -112,10 +128,13 @@ class Estimate:
 
 
 def estimate(found: Sequence[Entry], measured: Iterable[CallRecord]) -> Estimate:
-    """What processing these calls will take, by the speed of those already done."""
-    files = [file for entry in found for file in entry.files if file.is_file()]
-    audio_s = sum(max((_stated_s(file) for file in entry.files), default=0.0) for entry in found)
-    return Estimate(len(found), sum(file.stat().st_size for file in files), audio_s, _speed(measured))
+    """What processing these calls will take, by the speed of those already done; of a large archive, by a sample."""
+    size_bytes = sum(entry.size_bytes for entry in found)
+    asked = found[:: max(len(found) // SAMPLE, 1)]
+    audio_s = sum(max((_stated_s(file) for file in entry.files), default=0.0) for entry in asked)
+    if len(asked) < len(found):
+        audio_s *= size_bytes / max(sum(entry.size_bytes for entry in asked), 1)
+    return Estimate(len(found), size_bytes, audio_s, _speed(measured))
 
 
 def stored_since(records: Records, since: datetime | None) -> list[Stored]:
@@ -174,12 +193,11 @@ def reprocess(
         except NotFound:
             report.skipped["nothing of it is held that could be heard"] += 1
         except Refused as exc:
-            report.skipped["refused"] += 1
-            _told(report.refused, entry, exc)
+            report.refuse(entry, exc)
         except CallsealError as exc:
-            _failed(report, entry, exc)
+            report.fail(entry, exc)
         except Exception as exc:  # noqa: BLE001 -- its message may quote the call, and the others go on
-            _failed(report, entry, CallsealError(f"internal error: {type(exc).__name__}"))
+            report.fail(entry, CallsealError(f"internal error: {type(exc).__name__}"))
         else:
             report.statuses["repeated" if outcome.repeated else outcome.status.value] += 1
             if not outcome.repeated:
@@ -208,24 +226,22 @@ def _patiently(
     return _carry(entry, rooms, clock())
 
 
-def _failed(report: Report, entry: Entry | Stored, error: CallsealError) -> None:
-    report.failures[type(error).__name__] += 1
-    _told(report.failed, entry, error)
-
-
-def _told(found: list[dict[str, Any]], entry: Entry | Stored, error: CallsealError) -> None:
+def _told(found: list[dict[str, Any]], entry: Entry | Stored, kind: str, message: str) -> None:
     if len(found) < LISTED:
-        found.append({"number": entry.number, "kind": type(error).__name__, "message": str(error)})
+        found.append({"number": entry.number, "kind": kind, "message": message})
 
 
-def _stated_s(file: Path) -> float:
-    """The length that a file's header states; 0 where it states none."""
+def _stated_s(file: Path | BucketFile) -> float:
+    """The length that a file's header states; of an object, by its rate and size. 0 where nothing states it."""
     import av
 
     try:
-        with av.open(str(file), metadata_errors="ignore") as container:
+        source = str(file) if isinstance(file, Path) else file.head()
+        with av.open(source, mode="r", metadata_errors="ignore") as container:
+            if not isinstance(file, Path):
+                return file.size_bytes * 8 / container.bit_rate if container.bit_rate else 0.0
             return container.duration / av.time_base if container.duration else 0.0
-    except (av.FFmpegError, OSError, ValueError):
+    except (av.FFmpegError, OSError, ValueError, CallsealError):
         return 0.0
 
 

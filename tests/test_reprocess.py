@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from pipeline.build import custody
 from pipeline.config import load_settings, shipped_configs
 from pipeline.errors import BadAudio, BadMetadata, StoreUnavailable, Temporary, UsageError
 from pipeline.intake.arrival import Legs, hand_in
+from pipeline.intake.fetch_object import BucketRule
 from pipeline.intake.sources import entries
 from pipeline.metadata import parse_metadata
 from pipeline.reprocess import WAITS_S, estimate, reprocess, stored_since
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.run import Rooms
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+NOWHERE = BucketRule()
 NAME = "zebulon_quackenbush"
 
 
@@ -64,7 +67,7 @@ def clock() -> datetime:
 
 def test_a_folder_is_read_with_sidecars_and_legs(archive: Path) -> None:
     """Every recording is one call, two legs are one, a sidecar belongs to its call, and other files are left alone."""
-    found = entries(archive)
+    found = entries(str(archive), NOWHERE)
     assert [entry.number for entry in found] == [1, 2, 3]
     legs = next(entry for entry in found if entry.legs)
     assert legs.legs == (Channel.AGENT, Channel.CUSTOMER)
@@ -74,13 +77,13 @@ def test_a_folder_is_read_with_sidecars_and_legs(archive: Path) -> None:
 
 def test_names_of_files_are_not_shown(archive: Path) -> None:
     """A file may be named by a person, so neither an entry nor its delivery shows the name."""
-    assert NAME not in "".join(repr(entry) + repr(entry.delivery()) for entry in entries(archive))
+    assert NAME not in "".join(repr(entry) + repr(entry.delivery()) for entry in entries(str(archive), NOWHERE))
 
 
 def test_an_archive_is_processed_and_reported(rooms: Rooms, archive: Path) -> None:
     """Good calls are stored, a bad one is counted by its number and reason, and each is told to the observer."""
     seen: list[int] = []
-    report = reprocess(entries(archive), rooms, clock, observe=lambda entry: seen.append(entry.number))
+    report = reprocess(entries(str(archive), NOWHERE), rooms, clock, observe=lambda entry: seen.append(entry.number))
     assert report.summary["calls"] == {"stored": 2}
     assert report.failures == {"BadAudio": 1}
     assert [each["kind"] for each in report.failed] == ["BadAudio"]
@@ -90,7 +93,7 @@ def test_an_archive_is_processed_and_reported(rooms: Rooms, archive: Path) -> No
 
 def test_a_second_run_does_nothing_again(rooms: Rooms, archive: Path) -> None:
     """What is done stays as it is: a run that was stopped can be started again."""
-    first = entries(archive)
+    first = entries(str(archive), NOWHERE)
     reprocess(first[:2], rooms, clock)
     before = rooms.records.object_keys()
     report = reprocess(first, rooms, clock)
@@ -111,7 +114,7 @@ def test_a_store_that_is_away_for_a_moment_costs_no_call(rooms: Rooms, archive: 
             raise StoreUnavailable("away")
         return scripted.models()["transcriber"]()
 
-    (found,) = [entry for entry in entries(archive) if entry.legs]
+    (found,) = [entry for entry in entries(str(archive), NOWHERE) if entry.legs]
     report = reprocess([found], replace(rooms, transcriber=sometimes), clock, sleep=waited.append)
     assert report.statuses == {"stored": 1}
     assert waited[:2] == list(WAITS_S[:2])
@@ -120,10 +123,15 @@ def test_a_store_that_is_away_for_a_moment_costs_no_call(rooms: Rooms, archive: 
         raise StoreUnavailable("away")
 
     with pytest.raises(Temporary):
-        reprocess(entries(archive), replace(rooms, transcriber=away, fingerprint="0" * 64), clock, sleep=waited.append)
+        reprocess(
+            entries(str(archive), NOWHERE),
+            replace(rooms, transcriber=away, fingerprint="0" * 64),
+            clock,
+            sleep=waited.append,
+        )
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_a_manifest_names_recordings_and_what_is_known_of_them(archive: Path, suffix: str) -> None:
     """Rows are calls; recordings are found beside the manifest, and metadata stands in the same row."""
     rows = [
@@ -136,16 +144,23 @@ def test_a_manifest_names_recordings_and_what_is_known_of_them(archive: Path, su
         {"agent": "b_agent.wav", "customer": "b_customer.wav", "call_id": "CA-2"},
     ]
     manifest = archive / f"calls.{suffix}"
-    if suffix == "jsonl":
+    if suffix == "parquet":
+        rows[0]["started_at"] = "2026-11-20T14:03:00Z"
+        (archive / "calls.json").write_text(json.dumps(rows))
+        columns = "audio, agent, customer, call_id, jurisdictions, consent, started_at::timestamptz AS started_at"
+        table = f"SELECT {columns} FROM read_json('{archive}/calls.json')"  # noqa: S608 -- ours
+        duckdb.sql(f"COPY ({table}) TO '{manifest}'")
+    elif suffix == "jsonl":
         manifest.write_text("\n".join(map(json.dumps, rows)))
     else:
         manifest.write_text(
             "audio,agent,customer,call_id,jurisdictions,consent.recording_notice\n"
             f"2026/{NAME}.wav,,,CA-1,US-CA US-NV,ivr\n,b_agent.wav,b_customer.wav,CA-2,,\n"
         )
-    one, two = (entry.delivery() for entry in entries(manifest))
+    one, two = (entry.delivery() for entry in entries(str(manifest), NOWHERE))
     assert (one.metadata.call_id, one.metadata.jurisdictions) == ("CA-1", ("US-CA", "US-NV"))
     assert one.metadata.consent.recording_notice == "ivr"
+    assert (one.metadata.started_at is None) == (suffix != "parquet")
     assert (two.metadata.call_id, two.legs) == ("CA-2", (Channel.AGENT, Channel.CUSTOMER))
     assert all(file.is_file() for file in (*one.files, *two.files))
 
@@ -158,18 +173,19 @@ def test_a_manifest_names_recordings_and_what_is_known_of_them(archive: Path, su
         ("calls.csv", "audio\n", UsageError),
         ("calls.jsonl", "{", BadMetadata),
         ("calls.jsonl", "[1]", BadMetadata),
+        ("calls.parquet", "PAR1", UsageError),
     ],
 )
 def test_a_useless_manifest_is_refused(tmp_path: Path, name: str, text: str, error: type[Exception]) -> None:
     """A manifest of another kind, without recordings, or broken, is one clear error."""
     (tmp_path / name).write_text(text)
     with pytest.raises(error):
-        entries(tmp_path / name)
+        entries(str(tmp_path / name), NOWHERE)
 
 
 def test_an_estimate_comes_from_calls_processed_here(rooms: Rooms, archive: Path) -> None:
     """Without any call there is no speed to go by; with one, the time of all is its speed times their length."""
-    found = entries(archive)
+    found = entries(str(archive), NOWHERE)
     assert estimate(found, rooms.records.finished_calls(10)).busy_s is None
     reprocess(found[:2], rooms, clock)
     expected = estimate(found, rooms.records.finished_calls(10))
@@ -206,7 +222,7 @@ def test_stored_calls_are_processed_again_where_the_original_is_held(rooms: Room
     assert process_waiting("CA-quarantined", strict, NOW).status is Status.QUARANTINED
     with pytest.raises(BadAudio):
         process_waiting("CA-bad", rooms, NOW)
-    reprocess([entry for entry in entries(archive) if entry.legs], rooms, clock)
+    reprocess([entry for entry in entries(str(archive), NOWHERE) if entry.legs], rooms, clock)
     found = stored_since(rooms.records, NOW - timedelta(days=1))
     assert {(each.call_id, each.source) for each in found} == {
         ("CA-quarantined", "original"),

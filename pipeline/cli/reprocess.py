@@ -16,16 +16,20 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from pipeline.config import Settings
     from pipeline.intake.sources import Entry
-    from pipeline.reprocess import Estimate, Stored
+    from pipeline.reprocess import Estimate, Report, Stored
 
 
 def reprocess_command(
-    source: Annotated[Path | None, typer.Argument(help="A folder of recordings, or a manifest (.csv, .jsonl).")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="A folder, s3://bucket/prefix, or a manifest (.csv, .jsonl, .parquet).")
+    ] = None,
     *,
     stored: Annotated[bool, typer.Option("--stored", help="Calls already stored, from what is held.")] = False,
     since: Annotated[str | None, typer.Option(help="Of these, those received since a date or time.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Folder of the policies to apply; else the settings'.")] = None,
+    queue: Annotated[bool, typer.Option("--queue", help="Let the workers do it, after the calls of today.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take; process nothing.")] = False,
     price: Annotated[float | None, typer.Option(min=0, help="Of an hour of this machine, for the estimate.")] = None,
     per_hour: Annotated[int | None, typer.Option(min=1, help="Process no more calls than this in an hour.")] = None,
@@ -44,8 +48,14 @@ def reprocess_command(
 
     if (source is None) != stored or (since and not stored):
         raise UsageError("give either a source, or --stored with or without --since")
+    if queue and (stored or policy or per_hour):
+        raise UsageError("--queue is for a source: workers have their own settings, and stored calls wait for nobody")
     begun = moment(since) if since else None
-    archived = [] if source is None else entries(source)
+    archived = [] if source is None else entries(source, settings.fetch_rule.bucket)
+    if queue and not dry_run:
+        with _bar(len(archived), quiet=as_json) as observe:
+            print_result(_handed_over(archived, settings, observe).summary, _report_lines, as_json=as_json)
+        return
     rooms = build(settings)
     kept = stored_since(rooms.records, begun) if stored else []
     found: Sequence[Entry | Stored] = kept or archived
@@ -58,6 +68,20 @@ def reprocess_command(
     with _bar(len(found), quiet=as_json) as observe:
         report = reprocess(found, rooms, lambda: datetime.now(UTC), observe=observe, pause_s=pause_s)
     print_result(report.summary, _report_lines, as_json=as_json)
+
+
+def _handed_over(found: Sequence[Entry], settings: Settings, observe: Callable[[Entry | Stored], None]) -> Report:
+    from pipeline import jobs
+    from pipeline.build import custody
+    from pipeline.handover import Door, hand_over
+    from pipeline.retention import retain
+    from pipeline.roles import Role
+
+    retention = retain.load_policy(settings.policy_file("retention.toml"))
+    with jobs.queue(settings) as client:
+        held = custody(settings, Role.INGEST)
+        door = Door(held, retention, settings.audio.max_bytes, client, lambda: datetime.now(UTC))
+        return hand_over(found, door, observe=observe)
 
 
 def _expected(found: Estimate, price: float | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 
 import tink  # type: ignore[import-untyped]
@@ -31,8 +32,8 @@ from pipeline.types import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
+    from pipeline.intake.bucket import BucketFile
     from pipeline.intake.ingest import Delivery
     from pipeline.metadata import CallMetadata
     from pipeline.store import Store
@@ -209,9 +210,9 @@ def _take(plain: BinaryIO, size: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _size(path: Path, max_bytes: int) -> int:
+def _size(path: Path | BucketFile, max_bytes: int) -> int:
     try:
-        size = path.stat().st_size
+        size = path.stat().st_size if isinstance(path, Path) else path.size_bytes
     except OSError as exc:
         raise UsageError(f"the recording cannot be read: {exc.strerror}") from exc
     if size == 0:
@@ -221,7 +222,7 @@ def _size(path: Path, max_bytes: int) -> int:
     return size
 
 
-def _copy(path: Path, size: int, write: Callable[[bytes], int]) -> None:
+def _copy(path: Path | BucketFile, size: int, write: Callable[[bytes], int]) -> None:
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):

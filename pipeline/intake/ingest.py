@@ -1,6 +1,6 @@
-"""Intake: a recording on disk is hashed, then sealed at once; from there on only the sealed object is read.
+"""Intake: a recording, in a file or a bucket, is hashed, then sealed; from there on only the sealed object is read.
 
-A file that changes while it is taken in, is empty or too large is refused, and nothing of it stays.
+One that changes while it is taken in, is empty or too large is refused, and nothing of it stays.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.archive import Archive
+    from pipeline.intake.bucket import BucketFile
     from pipeline.keys import OpenSubjectKey
     from pipeline.metadata import CallMetadata
 
@@ -34,7 +35,7 @@ class Delivery:
         metadata: what the platform says about the call.
     """
 
-    files: tuple[Path, ...] = field(repr=False)
+    files: tuple[Path | BucketFile, ...] = field(repr=False)
     legs: tuple[Channel, ...]
     metadata: CallMetadata
 
@@ -121,7 +122,7 @@ def seal_stream(
     return writer.sealed
 
 
-def reread(path: Path, sha256: str) -> Iterator[bytes]:
+def reread(path: Path | BucketFile, sha256: str) -> Iterator[bytes]:
     """A file that was hashed, in chunks. Raises Temporary at its end if it changed since."""
     digest = hashlib.sha256()
     with path.open("rb") as raw:
