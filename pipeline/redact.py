@@ -89,6 +89,7 @@ def apply_to_audio(
     channels: Sequence[Channel],
     fmt: AudioFormat,
     rule: AudioRule,
+    first: int = 0,
 ) -> Iterator[Samples]:
     """The blocks with redacted spans replaced; every other sample is passed on as it is.
 
@@ -98,19 +99,20 @@ def apply_to_audio(
         channels: names of the rows.
         fmt: rate and sample type.
         rule: pitch and level of what is put in.
+        first: number, in the recording, of the first sample of the first block.
     """
     fills = _Fills(fmt, rule)
     spans = [
         (channels.index(r.channel), int(r.span.start_s * fmt.rate_hz), -int(-r.span.end_s * fmt.rate_hz // 1), r.action)
         for r in sorted(redactions, key=lambda r: r.span)
     ]
-    position = 0
+    position = first
     for block in blocks:
         end = position + block.shape[1]
         hit = [span for span in spans if span[1] < end and span[2] > position]
         redacted = block.copy() if hit else block
-        for row, first, last, action in hit:
-            start, stop = max(first, position), min(last, end)
+        for row, begins, last, action in hit:
+            start, stop = max(begins, position), min(last, end)
             redacted[row, start - position : stop - position] = fills.fill(action, start, stop, block.dtype)
         yield redacted
         position = end

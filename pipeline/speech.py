@@ -125,10 +125,12 @@ class SpeechCutter:
     Args:
         channel: which channel.
         vad: the detector.
+        window_s: no window is longer, and no speech without a pause is waited for longer.
     """
 
     channel: Channel
     vad: Vad
+    window_s: float = WINDOW_S
     speech: list[TimeSpan] = field(default_factory=list)
     _state: VadState | None = None
     _speech_db: float = -90.0  # how loud this channel's own speech is
@@ -159,8 +161,8 @@ class SpeechCutter:
         if not last and spans and spans[-1].end_s > end_s - JOIN_GAP_S - PIECE_PAD_S:
             still_open = spans.pop()
             keep_from_s = still_open.start_s
-            while still_open.end_s - keep_from_s > WINDOW_S:
-                cut_s = self._quietest_s(keep_from_s + WINDOW_S / 2, keep_from_s + WINDOW_S - 1.0)
+            while still_open.end_s - keep_from_s > self.window_s:
+                cut_s = self._quietest_s(keep_from_s + self.window_s / 2, keep_from_s + self.window_s - 1.0)
                 spans.append(TimeSpan(keep_from_s, cut_s))
                 keep_from_s = until_s = cut_s
         self.speech[-1:] = _joined((*self.speech[-1:], *spans), gap_s=0.0)
@@ -169,10 +171,19 @@ class SpeechCutter:
                 yield from self._add(part)
         self._done_s, self._cut_s = keep_from_s, self._cut_s if until_s == math.inf else until_s
         if last:
-            yield from map(self._window, self._open)
-            self._open = []
+            yield from self.release()
         else:
             self._forget(keep_from_s)
+
+    def release(self) -> Iterator[Window]:
+        """The windows that may still get a piece, as they are."""
+        yield from map(self._window, self._open)
+        self._open = []
+
+    @property
+    def pending_s(self) -> float:
+        """Everything said before this, in call time, is in windows that were given out."""
+        return min((self._done_s, *(pieces[0][0].start_s for pieces in self._open)))
 
     def _without_echo(self, found: Probabilities, samples: Signal, other: Signal) -> Probabilities:
         level_db, other_db = _levels_db(samples), _levels_db(other)
@@ -200,8 +211,8 @@ class SpeechCutter:
     def _parts(self, piece: TimeSpan, until_s: float) -> Iterator[TimeSpan]:
         """A piece of speech with a little of the silence around it, cut where it is quietest if it is too long."""
         start_s, end_s = max(piece.start_s - PIECE_PAD_S, self._cut_s), min(piece.end_s + PIECE_PAD_S, until_s)
-        while end_s - start_s > WINDOW_S:
-            self._cut_s = self._quietest_s(start_s + WINDOW_S / 2, start_s + WINDOW_S - 1.0)
+        while end_s - start_s > self.window_s:
+            self._cut_s = self._quietest_s(start_s + self.window_s / 2, start_s + self.window_s - 1.0)
             yield TimeSpan(start_s, self._cut_s)
             start_s = self._cut_s
         yield TimeSpan(start_s, end_s)
@@ -212,7 +223,7 @@ class SpeechCutter:
         samples = self._samples[first : round((part.end_s - self._base_s) * SPEECH_RATE_HZ)].copy()
         start_s = self._base_s + first / SPEECH_RATE_HZ
         span = TimeSpan(start_s, start_s + len(samples) / SPEECH_RATE_HZ)
-        fitting = [pieces for pieces in self._open if _length_s(pieces) + span.duration_s <= WINDOW_S]
+        fitting = [pieces for pieces in self._open if _length_s(pieces) + span.duration_s <= self.window_s]
         if fitting:
             max(fitting, key=_length_s).append((span, samples))
             return

@@ -1,0 +1,165 @@
+"""What was heard of a call so far means: turns without what must go, what to replace in the audio, consent so far.
+
+The same rooms as in ``pipeline.run``, over the last minutes of the call. What lies before them is remembered: evidence
+of consent, and the values that were found, which are found again wherever they come up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.consent import judge, signals, without
+from pipeline.doubts import doubts
+from pipeline.guards import guard
+from pipeline.keypresses import between_keys, echoes, marked, pressed
+from pipeline.pii import detect
+from pipeline.pii.known import MIN_PART
+from pipeline.placeholders import mask
+from pipeline.redact import plan, shadows
+from pipeline.speakers import attribute
+from pipeline.types import ConsentSignal, TimeSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from pipeline.config import AudioSettings, VerifySettings
+    from pipeline.consent import ConsentPolicy
+    from pipeline.live.hearing import Hearing
+    from pipeline.metadata import CallMetadata
+    from pipeline.pii import PiiRecognizer, RedactionPolicy, TextEntity
+    from pipeline.speech import Vad
+    from pipeline.transcribe import Transcriber
+    from pipeline.types import ConsentDecision, Evidence, PiiSpan, Redaction, Turn
+
+BACK_S = 240.0  # what is looked at anew each time
+_TEXTS = 4_000  # remembered by the model of names
+_START = TimeSpan(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """The models and policies that a live call is heard with; models load when they are first asked for."""
+
+    vad: Callable[[], Vad]
+    transcriber: Callable[[], Transcriber]
+    recognizer: Callable[[], PiiRecognizer]
+    redaction: RedactionPolicy
+    consent: ConsentPolicy
+    audio: AudioSettings
+    verify: VerifySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Sensed:
+    """The last minutes of the call as they are understood now.
+
+    ``turns`` are redacted already; ``doubts`` are reasons why nothing that was understood can be relied on.
+    """
+
+    turns: tuple[Turn, ...] = field(repr=False)
+    redactions: tuple[Redaction, ...]
+    decision: ConsentDecision
+    doubts: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Sense:
+    """Understands one call again and again.
+
+    Args:
+        ears: models and policies.
+        metadata: what the platform says.
+        before: evidence from before the call.
+        at: when the call began.
+    """
+
+    ears: Ears
+    metadata: CallMetadata
+    before: tuple[Evidence, ...]
+    at: datetime
+    _evidence: tuple[Evidence, ...] = ()
+    _values: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set), repr=False)
+    _recognizer: _Remembering = field(init=False, repr=False)
+    _policy: RedactionPolicy = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._recognizer = _Remembering(self.ears.recognizer())
+        self._policy = _unnumbered(self.ears.redaction)
+        for kind, values in self.metadata.known_pii.items():
+            self._values[kind].update(values)
+
+    def of(self, hearing: Hearing) -> Sensed:
+        """What the call means by what was heard of it."""
+        since_s = float(max(int(hearing.heard_s - BACK_S), 0))
+        heard, policy = hearing.heard(since_s), self._policy
+        turns = attribute(heard.segments, {})
+        tones = [tone for tone in hearing.tones if tone.span.start_s >= since_s]
+        findings = detect(turns, self._recognizer, self._known(), policy, heard.language)
+        self._remember(turns, findings, since_s + BACK_S / 2)
+        heard_of = signals(turns, self.metadata, self.ears.consent, heard.language, self.at, tones)
+        decision = judge((*self.before, *self._all(heard_of, since_s)), self.metadata, self.ears.consent, self.at)
+        planned = plan(turns, findings, heard.speech, policy)
+        keys = pressed(tones, policy)
+        echoed = echoes(tones, keys, hearing.channels, policy)
+        guarded, _ = guard(turns, between_keys(heard.speech, (*keys, *echoed)), planned, policy)
+        redactions = (*planned, *guarded)
+        return Sensed(
+            turns=without(marked(mask(turns, findings, policy).turns, keys, policy), decision),
+            redactions=(*redactions, *shadows(redactions, heard.speech), *keys, *echoed),
+            decision=decision,
+            doubts=doubts(hearing.whole, hearing.channels, self.ears.verify)[0],
+        )
+
+    def _known(self) -> Mapping[str, Sequence[str]]:
+        return {kind: sorted(values) for kind, values in self._values.items()}
+
+    def _remember(self, turns: Sequence[Turn], findings: Sequence[PiiSpan], until_s: float) -> None:
+        """Values that are about to be looked at no more; short numbers would be found everywhere."""
+        if until_s <= BACK_S / 2:
+            return
+        for found in findings:
+            words = turns[found.turn].words[found.words.first : found.words.end]
+            value = " ".join(word.text.strip(".,?!") for word in words)
+            if words[0].span.end_s < until_s and sum(map(str.isalnum, value)) >= MIN_PART:
+                self._values[found.entity_type].add(value)
+
+    def _all(self, heard: Sequence[Evidence], since_s: float) -> tuple[Evidence, ...]:
+        """Evidence of the whole call so far. An objection stays, whatever is made of it later."""
+        kept = [e for e in self._evidence if e.span and (e.span.start_s < since_s or _objects(e))]
+        spans = [(e.signal, e.channel, e.span) for e in heard]
+        kept = [e for e in kept if (e.signal, e.channel, e.span) not in spans]
+        told = [e for e in heard if e.span is None]
+        spoken = sorted((*kept, *(e for e in heard if e.span)), key=lambda e: (e.span or _START, e.signal))
+        self._evidence = tuple(spoken)
+        return (*told, *spoken)
+
+
+def _objects(found: Evidence) -> bool:
+    return found.signal is ConsentSignal.OBJECTION
+
+
+@dataclass(slots=True)
+class _Remembering:
+    """A recogniser that is asked about each text once."""
+
+    recognizer: PiiRecognizer
+    _known: dict[str, list[TextEntity]] = field(default_factory=dict, repr=False)
+
+    def recognize(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(fresh, self.recognizer.recognize(fresh), strict=True) if fresh else ())
+        found = [self._known[text] for text in texts]
+        while len(self._known) > _TEXTS:
+            del self._known[next(iter(self._known))]
+        return found
+
+
+def _unnumbered(policy: RedactionPolicy) -> RedactionPolicy:
+    """The policy without numbers of values and without a way back: both need the whole call."""
+    rules = {
+        kind: rule.model_copy(update={"numbered": False, "reversible": False}) for kind, rule in policy.entities.items()
+    }
+    return policy.model_copy(update={"entities": rules})
