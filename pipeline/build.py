@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from models.asr import WhisperTranscriber
     from pipeline.config import Settings
+    from pipeline.live.sense import Ears
     from pipeline.pii import PiiRecognizer
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
@@ -82,6 +83,27 @@ def build(settings: Settings) -> Rooms:
         # The digests too: a phrase or a rule may be changed without a new version.
         fingerprint=hashlib.sha256(json.dumps([provenance, policies], sort_keys=True).encode()).hexdigest(),
         provenance=provenance,
+    )
+
+
+def live_ears(settings: Settings) -> Ears:
+    """What a live call is heard with. Models load when they are first used; their weights are looked up now.
+
+    Raises:
+        MissingModel: weights are not in the cache.
+        UsageError: a policy makes no sense.
+    """
+    from pipeline.live.sense import Ears
+
+    models = _models(settings)
+    return Ears(
+        vad=models["vad"],
+        transcriber=models["transcriber"],
+        recognizer=models["recognizer"],
+        redaction=load_policy(settings.policy_file("redaction.toml")),
+        consent=load_consent_policy(settings.policy_file("consent.toml")),
+        audio=settings.audio,
+        verify=settings.verify,
     )
 
 

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import UsageError
 from pipeline.roles import Role
-from pipeline.types import Channel
+from pipeline.types import Channel, Purpose
 
 if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
@@ -162,6 +162,15 @@ class ApiSettings(_Part):
     webhook_secret: SecretStr
 
 
+class LiveSettings(_Part):
+    """Calls that are heard while they are spoken; see ``configs/default.toml``."""
+
+    delay_s: Annotated[float, Field(ge=12, le=300)]
+    purpose: Purpose
+    at_once: Annotated[int, Field(ge=0, le=64)]
+    keep: bool
+
+
 class FetchSettings(_Part):
     """From where recordings are fetched that an event names."""
 
@@ -227,6 +236,7 @@ class Settings(BaseSettings):
     store: StoreSettings
     database: DatabaseSettings
     api: ApiSettings
+    live: LiveSettings
     fetch: FetchSettings
     watch: WatchSettings
     s3_events: S3EventSettings

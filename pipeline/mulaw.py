@@ -36,4 +36,5 @@ def _encoded() -> NDArray[np.uint8]:
     size = np.minimum(np.abs(samples), _CLIP) + _BIAS
     exponent = np.floor(np.log2(size)).astype(np.int32) - 7
     codes = (exponent << 4) | ((size >> (exponent + 3)) & 0x0F) | np.where(samples < 0, 0x80, 0)
-    return (~codes & 0xFF).astype(np.uint8)
+    table: NDArray[np.uint8] = (~codes & 0xFF).astype(np.uint8)
+    return table

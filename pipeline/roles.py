@@ -28,6 +28,7 @@ class Act(StrEnum):
     """What can be done, beside opening and sealing, that is recorded and not everybody's."""
 
     RECEIVE = "receive"
+    LIVE = "live"
     PROCESS = "process"
     EXPORT = "export"
     ERASE = "erase"
@@ -64,7 +65,7 @@ SEALS: Final[Mapping[Role, frozenset[ArtifactKind]]] = {
     Role.ADMIN: frozenset(),
 }
 DOES: Final[Mapping[Role, frozenset[Act]]] = {
-    Role.INGEST: frozenset({Act.RECEIVE}),
+    Role.INGEST: frozenset({Act.RECEIVE, Act.LIVE}),
     Role.WORKER: frozenset({Act.RECEIVE, Act.PROCESS, Act.POLICY}),
     Role.REVIEWER: frozenset({Act.EXPORT}),
     Role.PRIVACY_OFFICER: frozenset(

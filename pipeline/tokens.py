@@ -34,6 +34,8 @@ class Scope(StrEnum):
     DELIVER = "deliver"
     METRICS = "metrics"
     S3_EVENTS = "s3_events"
+    LIVE = "live"  # to send a call while it is spoken
+    LISTEN = "listen"  # to what comes out of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,9 @@ def platform() -> Iterator[Platform]:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """The URL of the application behind uvicorn, until the block ends."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False, ws="websockets-sansio")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.config import Settings
+    from pipeline.live.sense import Ears
     from pipeline.run import Rooms
     from tests.factories import Floats
 
@@ -92,6 +93,15 @@ def models(lines: Sequence[tuple[Channel, str, float]] = LINES) -> dict[str, Any
 _build = build.build
 
 
+_ears = build.live_ears
+
+
+def ears(settings: Settings) -> Ears:
+    """``pipeline.build.live_ears`` with these models."""
+    found = models()
+    return replace(_ears(settings), **{name: found[name] for name in ("vad", "transcriber", "recognizer")})
+
+
 def rooms(settings: Settings, lines: Sequence[tuple[Channel, str, float]] = LINES) -> Rooms:
     """``pipeline.build.build`` with these models."""
     return replace(_build(settings), **models(lines))
@@ -101,4 +111,5 @@ if __name__ == "__main__":
     from pipeline.cli import main
 
     build.build = rooms
+    build.live_ears = ears
     main()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.custody import Custody
     from pipeline.jobs import Progress
+    from pipeline.live.sense import Ears
     from pipeline.metadata import CallMetadata
     from pipeline.retention.retain import RetentionPolicy
 
@@ -51,6 +52,7 @@ class Door:
         enqueue: puts a call that waits into the queue.
         progress: says how far the queue is.
         clock: gives the time.
+        ears: what live calls are heard with; None where this process hears none.
     """
 
     settings: Settings
@@ -59,6 +61,7 @@ class Door:
     enqueue: Callable[[str], None] = field(repr=False)
     progress: Callable[[], Progress] = field(repr=False)
     clock: Callable[[], datetime] = field(repr=False)
+    ears: Callable[[], Ears] | None = field(default=None, repr=False)
 
 
 def make_app(door: Door) -> FastAPI:
@@ -81,6 +84,10 @@ def make_app(door: Door) -> FastAPI:
     _watching(app, door)
     _taking(app, door)
     _announcing(app, door)
+    if door.ears is not None and door.settings.live.at_once:
+        from pipeline.api.live import add_live
+
+        add_live(app, door, door.ears, limit)
     return app
 
 

@@ -56,15 +56,20 @@ def of_twilio(fields: Mapping[str, str], query: Mapping[str, str]) -> Arrived | 
         started_at = parsedate_to_datetime(fields["RecordingStartTime"]) if "RecordingStartTime" in fields else None
     except (KeyError, ValueError) as exc:
         raise BadMetadata("the event lacks what every completed recording has") from exc
-    stated: dict[str, Any] = {key: query[key] for key in _QUERY if key in query}
-    stated |= {key: query[key].split(",") for key in _LISTS if key in query}
-    consent = {key: query[key] for key in _CONSENT if key in query}
-    stated |= {"consent": consent} if consent else {}
+    stated = flat(query)
     stated["call_id"] = f"{call}-{recording}"  # a call can be recorded more than once
     if started_at is not None:
         stated["started_at"] = started_at.isoformat()
     two = fields.get("RecordingChannels") == "2"
     return Legs(urls=(f"{url}.wav?RequestedChannels={2 if two else 1}",)), parse_metadata(json.dumps(stated).encode())
+
+
+def flat(stated: Mapping[str, str]) -> dict[str, Any]:
+    """Metadata that a platform sends as plain strings: lists are split at commas; other keys are left out."""
+    found: dict[str, Any] = {key: stated[key] for key in _QUERY if key in stated}
+    found |= {key: stated[key].split(",") for key in _LISTS if key in stated}
+    consent = {key: stated[key] for key in _CONSENT if key in stated}
+    return found | ({"consent": consent} if consent else {})
 
 
 def check_standard(body: bytes, headers: Mapping[str, str], secret: str) -> None:

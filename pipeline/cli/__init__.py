@@ -34,6 +34,7 @@ from pipeline.cli.intake import app as intake_app
 from pipeline.cli.jobs import app as jobs_app
 from pipeline.cli.jobs import worker_command
 from pipeline.cli.keys import app as keys_app
+from pipeline.cli.live import live_command
 from pipeline.cli.models import app as models_app
 from pipeline.cli.reprocess import reprocess_command
 from pipeline.cli.retention import app as retention_app
@@ -77,6 +78,7 @@ app.command("reprocess")(reprocess_command)
 app.command("serve")(serve_command)
 app.add_typer(token_app, name="token")
 app.command("watch")(watch_command)
+app.command("live")(live_command)
 
 CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 

@@ -11,7 +11,10 @@ from pipeline.cli.common import AsJson, ConfigFile, DataDir, print_result, setti
 from pipeline.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from pipeline.config import Settings
+    from pipeline.live.sense import Ears
 
 app = typer.Typer(help="Who may call the hook.", no_args_is_help=True)
 
@@ -26,6 +29,7 @@ def serve_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_jso
     except ImportError as exc:
         raise MissingExtra("api") from exc
     from pipeline import jobs
+    from pipeline.api.media_streams import MESSAGE_BYTES
     from pipeline.build import custody
     from pipeline.retention import retain
     from pipeline.roles import Role
@@ -40,6 +44,7 @@ def serve_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_jso
             enqueue=lambda call_id: jobs.enqueue(queue, call_id, jobs.LIVE),
             progress=lambda: jobs.progress(queue, datetime.now(UTC)),
             clock=lambda: datetime.now(UTC),
+            ears=_ears(settings),
         )
         uvicorn.run(
             make_app(door),
@@ -48,14 +53,30 @@ def serve_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_jso
             log_level="warning",
             access_log=False,
             server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=MESSAGE_BYTES,
         )
     print_result({"ended": True}, lambda _: ["the hook ended"], as_json=as_json)
+
+
+def _ears(settings: Settings) -> Callable[[], Ears] | None:
+    """What live calls are heard with, loaded before the first one; None where the settings ask for none."""
+    if not settings.live.at_once:
+        return None
+    from pipeline.build import live_ears
+
+    ears = live_ears(settings)
+    for load in (ears.vad, ears.transcriber, ears.recognizer):
+        load()
+    return lambda: ears
 
 
 @app.command("create")
 def create_command(
     *,
-    scope: Annotated[list[str], typer.Option(help="deliver, metrics or s3_events; may be given more than once.")],
+    scope: Annotated[
+        list[str], typer.Option(help="deliver, metrics, s3_events, live or listen; may be given more than once.")
+    ],
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
     data_dir: DataDir = None,
     config: ConfigFile = None,

@@ -19,7 +19,7 @@ from pipeline.live.gate import Gate, gate
 from pipeline.live.hearing import Hearing
 from pipeline.live.outlet import Outlet
 from pipeline.live.rate import ToSpeech
-from pipeline.live.sense import BACK_S, Sense
+from pipeline.live.sense import SETTLED_S, Sense
 from pipeline.types import Action, Redaction, TimeSpan
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ class LiveCall:
     _withheld: list[TimeSpan] = field(default_factory=list)
     _decision: ConsentDecision | None = None
     _delays_s: list[float] = field(default_factory=list)
-    _seconds: Counter[str] = field(default_factory=Counter)
+    _late_s: float = 0.0
+    _withheld_s: float = 0.0
 
     def __post_init__(self) -> None:
         stream, ears = self.stream, self.ears
@@ -148,8 +149,8 @@ class LiveCall:
             "duration_s": round(self._outlet.in_s, 3),
             "turns": self.counts["turns"],
             "late_findings": self.counts["late"],
-            "late_s": round(self._seconds["late"], 3),
-            "withheld_s": round(self._seconds["withheld"], 3),
+            "late_s": round(self._late_s, 3),
+            "withheld_s": round(self._withheld_s, 3),
             "skipped_s": round(sum(each.duration_s for each in self._skipped), 3),
             "delay_s": {name: round(float(each), 2) for name, each in zip(("p50", "p95", "max"), delays, strict=True)},
         }
@@ -177,15 +178,16 @@ class LiveCall:
         so_far = messages.consent(sensed.decision, open_to)
         for found in self._outlet.late((*sensed.redactions, *self._closed(open_to, from_s))):
             self.counts["late"] += 1
-            self._seconds["late"] += found.span.duration_s
+            self._late_s += found.span.duration_s
             yield messages.late(found)
         withheld = tuple(self._withholding(sensed, open_to, from_s, due_s)) if due_s > from_s else ()
         self._withheld += [each.span for each in withheld]
         redactions = (*sensed.redactions, *withheld)
-        samples = self._outlet.emit(due_s, redactions)
-        self._count(withheld, from_s, received_s() - from_s)
-        yield from self._turns(sensed.turns, open_to, due_s, so_far)
+        samples = self._outlet.emit(due_s, sensed.redactions, withheld)
+        came_s = self._outlet.in_s if self.stream.waits else received_s()
+        self._count(withheld, from_s, came_s - from_s)
         yield from self._pieces(samples, from_s, redactions, so_far)
+        yield from self._turns(sensed.turns, open_to, due_s, so_far)
         self._forget()
 
     def _closed(self, open_to: Gate, out_s: float) -> tuple[Redaction, ...]:
@@ -220,7 +222,7 @@ class LiveCall:
         silent = np.zeros(len(at), bool)
         for span in mine:
             silent |= (at >= span.start_s) & (at < span.end_s)
-        self._seconds["withheld"] += float(silent.sum()) * 0.02
+        self._withheld_s += float(silent.sum()) * 0.02
 
     def _turns(self, turns: Sequence[Turn], open_to: Gate, due_s: float, so_far: Message) -> Iterator[Message]:
         """Turns that ended before what is due, without what was told of them and without what was withheld."""
@@ -257,7 +259,7 @@ class LiveCall:
             yield {**messages.audio(piece, span, stream.channels, stream.encoding, cut), "consent": so_far}
 
     def _forget(self) -> None:
-        past_s = self._outlet.out_s - BACK_S - self.stream.pace.delay_s
+        past_s = self._outlet.out_s - SETTLED_S - self.stream.pace.delay_s
         self._withheld = [each for each in self._withheld if each.end_s > past_s]
         self._outlet.forget(past_s)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.speech import Probabilities, Signal, Vad, Window
     from pipeline.tones import Tone
     from pipeline.transcribe import Transcriber
-    from pipeline.types import Channel
+    from pipeline.types import Channel, Word
 
 _BEFORE = 144 * 512  # samples before a block that the detector hears with it: together they fill its ten seconds
 
@@ -65,7 +65,7 @@ class Hearing:
     least_certainty: float
     pace: Pace
     segments: list[Segment] = field(default_factory=list)
-    told: SpokenLanguage = SpokenLanguage("en", 0.0)
+    told: SpokenLanguage = field(default_factory=lambda: SpokenLanguage("en", 0.0))
     heard_s: float = 0.0
     _ended: bool = False
     _cutters: dict[Channel, SpeechCutter] = field(init=False)
@@ -134,7 +134,8 @@ class Hearing:
             past_s = self.heard_s - self.pace.delay_s  # came out as silence by now
             self._waiting = [each for each in self._waiting if each.pieces[-1].span.end_s > past_s]
             return
-        heard, again = [], []
+        heard: list[tuple[Channel, tuple[Word, ...]]] = []
+        again: list[tuple[int, Window]] = []
         for window, words in self.transcriber.transcribe(self._waiting, self.told.code):
             heard.append((window.channel, _in_call(window, words)))
             parts = _missed(window, heard[-1][1], self._cutters[window.channel].speech)

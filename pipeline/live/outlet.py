@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,19 +69,21 @@ class Outlet:
         """Everything before this has come in."""
         return self._in / self.fmt.rate_hz
 
-    def emit(self, until_s: float, redactions: Sequence[Redaction]) -> Samples:
-        """The samples before ``until_s`` that have not come out yet, redacted."""
+    def emit(self, until_s: float, redactions: Sequence[Redaction], withheld: Sequence[Redaction] = ()) -> Samples:
+        """The samples before ``until_s`` that have not come out yet, redacted; ``withheld`` goes over everything."""
         end = min(int(until_s * self.fmt.rate_hz), self._in)
         if end <= self._out:
             return np.zeros((len(self.channels), 0), np.int16)
         samples = self._take(end - self._out)
-        [redacted] = apply_to_audio([samples], redactions, self.channels, self.fmt, self.rule, self._out)
+        layers = redactions, withheld
+        for layer in layers:
+            [samples] = apply_to_audio([samples], layer, self.channels, self.fmt, self.rule, self._out)
         here = TimeSpan(self.out_s, end / self.fmt.rate_hz)
         for channel in self.channels:
-            cut = (_within(r.span, here) for r in redactions if r.channel is channel and r.span.overlaps(here))
+            cut = (_within(r.span, here) for r in chain(*layers) if r.channel is channel and r.span.overlaps(here))
             self._replaced[channel] = _joined((*self._replaced.get(channel, ()), *cut))
         self._out = end
-        return redacted
+        return samples
 
     def late(self, redactions: Iterable[Redaction]) -> tuple[Late, ...]:
         """What should have been replaced in what came out, each moment of it once."""

@@ -40,7 +40,7 @@ class ToSpeech:
         """(channels, time) at 16 kHz, float32; what makes no whole frame waits for the next samples."""
         import av
 
-        pieces = [self._rest]
+        pieces: list[Samples] = [self._rest]
         if samples.shape[1]:
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), "s16p", self._layout)
             frame.sample_rate = self.rate_hz

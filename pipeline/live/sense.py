@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from pipeline.transcribe import Transcriber
     from pipeline.types import ConsentDecision, Evidence, PiiSpan, Redaction, Turn
 
-BACK_S = 240.0  # what is looked at anew each time
+SETTLED_S = 120.0  # what is so much older than what comes out now is not judged again
+_AROUND_S = 120.0  # and this much before it is still read, for what was said after it
 _TEXTS = 4_000  # remembered by the model of names
 _START = TimeSpan(0.0, 0.0)
 
@@ -93,22 +94,24 @@ class Sense:
 
     def of(self, hearing: Hearing) -> Sensed:
         """What the call means by what was heard of it."""
-        since_s = float(max(int(hearing.heard_s - BACK_S), 0))
+        settled_s = max(hearing.heard_s - hearing.pace.delay_s - SETTLED_S, 0.0)
+        since_s = float(max(int(settled_s - _AROUND_S), 0))
         heard, policy = hearing.heard(since_s), self._policy
         turns = attribute(heard.segments, {})
         tones = [tone for tone in hearing.tones if tone.span.start_s >= since_s]
         findings = detect(turns, self._recognizer, self._known(), policy, heard.language)
-        self._remember(turns, findings, since_s + BACK_S / 2)
+        self._remember(turns, findings, settled_s)
         heard_of = signals(turns, self.metadata, self.ears.consent, heard.language, self.at, tones)
-        decision = judge((*self.before, *self._all(heard_of, since_s)), self.metadata, self.ears.consent, self.at)
+        decision = judge((*self.before, *self._all(heard_of, settled_s)), self.metadata, self.ears.consent, self.at)
         planned = plan(turns, findings, heard.speech, policy)
         keys = pressed(tones, policy)
         echoed = echoes(tones, keys, hearing.channels, policy)
         guarded, _ = guard(turns, between_keys(heard.speech, (*keys, *echoed)), planned, policy)
-        redactions = (*planned, *guarded)
+        spoken = (*planned, *guarded)
+        redactions = (*spoken, *shadows(spoken, heard.speech), *keys, *echoed)
         return Sensed(
             turns=without(marked(mask(turns, findings, policy).turns, keys, policy), decision),
-            redactions=(*redactions, *shadows(redactions, heard.speech), *keys, *echoed),
+            redactions=tuple(each for each in redactions if each.span.end_s > settled_s),
             decision=decision,
             doubts=doubts(hearing.whole, hearing.channels, self.ears.verify)[0],
         )
@@ -118,17 +121,16 @@ class Sense:
 
     def _remember(self, turns: Sequence[Turn], findings: Sequence[PiiSpan], until_s: float) -> None:
         """Values that are about to be looked at no more; short numbers would be found everywhere."""
-        if until_s <= BACK_S / 2:
-            return
         for found in findings:
             words = turns[found.turn].words[found.words.first : found.words.end]
             value = " ".join(word.text.strip(".,?!") for word in words)
             if words[0].span.end_s < until_s and sum(map(str.isalnum, value)) >= MIN_PART:
                 self._values[found.entity_type].add(value)
 
-    def _all(self, heard: Sequence[Evidence], since_s: float) -> tuple[Evidence, ...]:
+    def _all(self, heard: Sequence[Evidence], settled_s: float) -> tuple[Evidence, ...]:
         """Evidence of the whole call so far. An objection stays, whatever is made of it later."""
-        kept = [e for e in self._evidence if e.span and (e.span.start_s < since_s or _objects(e))]
+        kept = [e for e in self._evidence if e.span and (e.span.start_s < settled_s or _objects(e))]
+        heard = [e for e in heard if e.span is None or e.span.start_s >= settled_s]
         spans = [(e.signal, e.channel, e.span) for e in heard]
         kept = [e for e in kept if (e.signal, e.channel, e.span) not in spans]
         told = [e for e in heard if e.span is None]
