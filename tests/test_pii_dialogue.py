@@ -105,6 +105,16 @@ def test_parts_with_backchannels_between_are_one_answer() -> None:
         ("C: I can't open www dot violetking dot example today.", "www dot violetking dot example"),
         ("A: So surname Osei, first name Doreen.", "Osei,"),
         ("C: I'm outside, it's Flat twelve C.", "Flat twelve C."),
+        ("A: And the end date?\nC: September twenty eight.", "September twenty eight."),
+        ("A: Three digits from the back?\nC: Four one nine.", "Four one nine."),
+        ("A: Booking reference?\nC: K as in kilo, J, 4, 7, X.", "J, 4, 7, X."),
+        ("A: And your login?\nC: v king 82.", "v king 82."),
+        ("C: Send it to violet at king dash law dot co dot uk.", "violet at king dash law dot co dot uk."),
+        ("A: Is that with a K?\nC: K A T R I N.", "K A T R I N."),
+        ("C: They've spelled it wrong, it's B E R G with an E.", "B E R G"),
+        ("C: It says M Whitfield on it.", "M Whitfield"),
+        ("A: Which doctor do you see?\nC: Whitfield.", "Whitfield."),
+        ("A: Your date of birth?\nC: ship of December 1927.", "ship of December 1927."),
         ("A: I'll reset it to blue elephant.\nC: Blue elephant. I'm in!", "Blue elephant."),
     ],
 )
@@ -118,6 +128,8 @@ def test_a_code_is_found_whole_however_it_is_said(script: str, value: str) -> No
     [
         "A: It takes the 953 XL, and they are 34.99 each.",
         "A: Two hundred million dollars were spent.",
+        "A: They do it at the local hospital, A and E. And then they call.",
+        "C: I like, for instance, hiking.",
         "C: Your policy is up for renewal, so we should talk about it.",
     ],
 )

@@ -139,7 +139,7 @@ def dated(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
             position = call.firsts[line.index] + date.first
             open_now = [window for window in counted if window.start <= position < window.end]
             window = _awaits_date(open_now, date, answered=bool(open_now) and gives(open_now[-1], line, call.speakers))
-            first = date.first if window is None else _misheard_month(line.tokens, date)
+            first = date.first if window is None else _misheard_start(line.tokens, date)
             tokens = (*line.tokens[first : date.end], *trailing_oh(line.tokens, date.end))
             if window is not None:
                 yield from spans(tokens, window.kind, 0.9, "date after a request or announcement")
@@ -147,11 +147,12 @@ def dated(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
                 yield from spans(tokens, "DATE_OF_BIRTH", 0.5, "a full date long past")
 
 
-def _misheard_month(tokens: Sequence[Token], date: Date) -> int:
-    """Where a date that was asked for begins: with the words before it if it has a day and a year but no month."""
+def _misheard_start(tokens: Sequence[Token], date: Date) -> int:
+    """Where a date that was asked for begins: with the words before it if its year has no month or no day with it."""
     digits = "".join(token.digits for token in tokens[date.first : date.end])
     first = date.first
-    if date.month or not is_year(digits[-4:]) or len(digits) > 6:
+    ordinal = any(token.fold in words("ordinals") for token in tokens[date.first : date.end])
+    if not is_year(digits[-4:]) or len(digits) > (SHORT if date.month else 6) or ordinal:
         return first
     while first and date.first - first < MAX_MONTH and not (tokens[first - 1].stop or tokens[first - 1].pause):
         if _empty(tokens[first - 1], lexicon().lead, lexicon().filler):

@@ -14,7 +14,7 @@ from pipeline.pii.known import known_values
 from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
 from pipeline.pii.merge import join_places, merge
-from pipeline.pii.names import beside, credible, introduced, introducing
+from pipeline.pii.names import beside, credible, first_of, introduced, introducing
 from pipeline.pii.places import addresses
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import CERTAIN, repeats
@@ -113,6 +113,7 @@ def _beside(call: Talk, span: PiiSpan) -> Iterator[PiiSpan]:
         yield from spans(beside(call.turns[span.turn], span.words), "PERSON", 0.6, "a name before a number")
     if span.entity_type == "PERSON" and span.score >= CERTAIN:
         yield from spans(introducing(call.turns[span.turn], span.words), "PERSON", 0.6, "between introduction and name")
+        yield from spans(first_of(call.turns[span.turn], span.words), "PERSON", 0.6, "a capital before a name")
 
 
 def _modelled(lines: Sequence[Line], recognizer: PiiRecognizer, policy: RedactionPolicy) -> Iterator[PiiSpan]:

@@ -30,6 +30,8 @@ SURE = 0.7
 MAX_GARBLE = 4
 MAX_JOINED = 3
 MAX_TIE = 3
+SPELLED, SPELLED_ALONE = 3, 5
+"""Letters that are somebody's spelling, where it is spoken of and where nothing is said of it."""
 _INTERJECTION = re.compile(r"[aehmouw-]+|y[aeu]+[hps]?|.+ly|s\u00ed")
 LONG_KEY = 4
 """Consonants in a name from which on its sound is unlikely to come about by chance."""
@@ -126,9 +128,11 @@ def spelled_with_words(lines: Sequence[Line]) -> Iterator[PiiSpan]:
     """Spans of "D as in dog" where the letter, or what ties the word to it, was misheard."""
     for line in lines:
         kind = "ACCOUNT_NUMBER" if any(token.number for token in line.tokens) else "PERSON"
+        spelling = any(token.fold in words("spelling") for token in line.tokens)
         for at, token in enumerate(line.tokens):
-            if token.letters and token.singly > len(token.fold) > 1:
-                yield from spans((token,), kind, 0.5, "spelled with a word")
+            letters = len(token.fold) if token.letters else 0
+            if token.singly > letters > 1 or letters >= (SPELLED if spelling else SPELLED_ALONE):
+                yield from spans((token,), kind, 0.5, "spelled out")
             first = _misheard_letter(line.tokens, at)
             first = _tied_letter(line.tokens, at) if first is None else first
             if first is not None:
@@ -147,12 +151,15 @@ def _tied_letter(tokens: Sequence[Token], at: int) -> int | None:
     """Where a letter stands that the capitalised word at a position begins with, tied to it by what "as in" became."""
     word = tokens[at]
     tied = at > 1 and (tokens[at - 1].fold == "for" or [token.fold for token in tokens[at - 2 : at]] == ["as", "in"])
+    tied = tied and not any(token.pause for token in tokens[at - 2 : at])
     if not (word.capital or tied) or word.letters or word.number or len(word.fold) < MAX_TIE:
         return None
     for back in range(at - 1, max(at - MAX_TIE - 1, -1), -1):
-        spelled = tokens[back].letters or len(tokens[back].fold) == 1
-        letters = tokens[back].fold.replace("-", "").replace(" ", "")
-        if spelled and word.fold[0] in letters[-2:] and back < at - 1:
+        letter = tokens[back].fold
+        spelled = tokens[back].letters or (len(letter) == 1 and (tied or letter not in "ia"))
+        if tokens[back].stop and not spelled:
+            return None
+        if spelled and word.fold[0] in letter[-2:] and back < at - 1:
             return back
         if tokens[back].fold not in words("as_in") and not spelled:
             return None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MAIL = re.compile(r"[\w.+%-]+ ?@ ?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _SITE = re.compile(r"\bwww\.[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _DOMAIN = re.compile(r"@?[\w-]+(?:\.[\w-]+)*\.[a-z]{2,8}")
+_DOTS = ("dot", ".", "")  # a sign alone folds to nothing
 MAX_BACK = 8
 IP_PARTS = 4
 
@@ -43,13 +44,9 @@ def _domain_end(stream: Sequence[Token], at: int) -> int:
     if at + 1 < len(stream) and _DOMAIN.fullmatch(stream[at + 1].fold):
         return at + 2
     for position in range(at + 2, min(at + 8, len(stream) - 1)):
-        if stream[position].fold in ("dot", ".") and stream[position + 1].fold in words("top_domains"):
+        if stream[position].fold in _DOTS and stream[position + 1].fold in words("top_domains"):
             end = position + 2
-            while (
-                end + 1 < len(stream)
-                and stream[end].fold in ("dot", ".")
-                and stream[end + 1].fold in words("top_domains")
-            ):
+            while end + 1 < len(stream) and stream[end].fold in _DOTS and stream[end + 1].fold in words("top_domains"):
                 end += 2
             return end
     return 0

@@ -181,6 +181,19 @@ def introducing(line: Line, words: WordRange) -> Sequence[Token]:
     return ()
 
 
+def first_of(line: Line, words_: WordRange) -> Sequence[Token]:
+    """An initial or another capitalised word right before a name found inside a sentence ("M Raman", "Per Holm")."""
+    end = next((at for at, token in enumerate(line.tokens) if token.words.overlaps(words_)), 0)
+    before = line.tokens[end - 1 : end] if end else ()
+    if not before or before[0].stop or before[0].pause or before[0].number or not before[0].capital:
+        return ()
+    word = before[0].fold
+    plain = len(word) > 1 and lexicon().lead.fullmatch(word)
+    if before[0].opens or plain or word.startswith("i'") or word in {"i", "a"} | words("titles") | words("brands"):
+        return ()
+    return before
+
+
 def beside(line: Line, words: WordRange) -> Sequence[Token]:
     """The capitalised name right before a number found in a line, or nothing ("Margot Beaumont, 555 ...")."""
     end = next((at for at, token in enumerate(line.tokens) if token.words.overlaps(words)), 0)

@@ -64,7 +64,7 @@ def _is_price(tokens: Sequence[Token], start: int, digits: int) -> bool:
 
 
 def _has_unit(tokens: Sequence[Token], end: int) -> bool:
-    if end >= len(tokens) or tokens[end - 1].stop:
+    if end >= len(tokens) or tokens[end - 1].stop or tokens[end - 1].pause:
         return False
     unit = lexicon().quantity_after
     following = [token.fold for token in tokens[end : end + 4]]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.pii.answers import measures, refuses, segments, without_lead
+from pipeline.pii.answers import MAX_ODD, measures, refuses, segments, without_lead
 from pipeline.pii.dialogue import Talk, Window, sentences
 from pipeline.pii.doubts import UNSURE
-from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.lexicon import Shape, lexicon, words
 from pipeline.pii.lines import spans
 from pipeline.pii.repeats import CERTAIN
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.pii.lines import Line, Token
     from pipeline.types import PiiSpan
 
+_FIGURES = frozenset((Shape.CODE, Shape.DIGITS, Shape.DATE))
 MAX_PARTS = 2
 MAX_WHOLE = 8
 """A doubtful answer of up to this many words is taken whole; of a longer one, from the first doubt to the last."""
@@ -30,15 +31,18 @@ MAX_REPLY = 6
 
 def replies(call: Talk, windows_: Sequence[Window], found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
     """Spans of answers to requests that nothing in ``found`` answers."""
+    given = [span for span in found if span.score >= CERTAIN]
     for window in windows_:
         if window.strong and window.asker is not None:
-            answer = _misheard(segments(call, window)[:MAX_PARTS], found)
+            answer = _misheard(segments(call, window)[:MAX_PARTS], given, figures=window.field.shape in _FIGURES)
             yield from spans(answer, window.kind, 0.5, "an answer that was not understood")
 
 
-def _misheard(parts: Sequence[tuple[Token, ...]], found: Sequence[PiiSpan]) -> Sequence[Token]:
+def _misheard(parts: Sequence[tuple[Token, ...]], found: Sequence[PiiSpan], *, figures: bool) -> Sequence[Token]:
+    """The first thing said, if it is doubtful; a name alone is what short figures may have been heard as."""
     for part in parts:
-        if any(_overlaps(token, found) for token in part):
+        kinds = {span.entity_type for span in found if any(_covers(span, token) for token in part)}
+        if kinds and not (figures and kinds == {"PERSON"} and len(part) <= MAX_ODD):
             return ()
         for first, end in sentences(part):
             content = without_lead(part[first:end])
@@ -50,14 +54,18 @@ def _misheard(parts: Sequence[tuple[Token, ...]], found: Sequence[PiiSpan]) -> S
 
 
 def _doubtful(content: Sequence[Token]) -> Sequence[Token]:
-    doubts = [at for at, token in enumerate(content) if token.sure < UNSURE or not lexicon().is_common(token.fold)]
-    if not doubts or content[0].fold in words("pronouns"):
+    doubts = [at for at, token in enumerate(content) if token.sure < UNSURE or _is_odd(token)]
+    if not doubts or (content[0].fold in words("pronouns") and len(content) > MAX_ODD):
         return ()
     return content if len(content) <= MAX_WHOLE else content[doubts[0] : doubts[-1] + 1]
 
 
-def _overlaps(token: Token, found: Sequence[PiiSpan]) -> bool:
-    return any(e.turn == token.line and e.score >= CERTAIN and token.words.overlaps(e.words) for e in found)
+def _is_odd(token: Token) -> bool:
+    return not lexicon().is_common(token.fold) and any(char.isalnum() for char in token.fold)
+
+
+def _covers(span: PiiSpan, token: Token) -> bool:
+    return span.turn == token.line and span.words.overlaps(token.words)
 
 
 def confirmed(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
