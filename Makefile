@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
-.PHONY: help setup demo demo-service test test-faults lint type fmt lock bench bench-gpu bench-check bench-publish bench-accuracy bench-consent bench-erasure bench-sealing bench-diarization clean
+.PHONY: help setup demo demo-service demo-scale test test-faults lint type fmt lock bench bench-gpu bench-check bench-publish bench-accuracy bench-consent bench-erasure bench-sealing bench-diarization clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: setup ## process a real call that the repository ships, and show what came
 
 demo-service: setup ## a signed event becomes a stored call, though the worker is killed in mid-call
 	@$(BIN)/python scripts/service_demo.py
+
+demo-scale: setup ## an archive of real calls, killed and gone on with, tightened, and done by two workers on PostgreSQL and S3
+	@$(BIN)/python -m scripts.scale_demo
 
 test: setup ## every test, with real weights
 	@$(BIN)/python -m pytest -n 4 --dist loadfile

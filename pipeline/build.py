@@ -6,8 +6,9 @@ import hashlib
 import importlib.metadata
 import json
 import re
+import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.access import Access, login
 from pipeline.archive import Archive
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from pipeline.speech import Vad
     from pipeline.store import Store
     from pipeline.transcribe import Transcriber
+
+T = TypeVar("T")
 
 
 def build(settings: Settings) -> Rooms:
@@ -114,6 +117,17 @@ def _digests(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in names.items()}
 
 
+def once(load: Callable[[], T]) -> Callable[[], T]:
+    """The function, called once, whoever asks first: calls that are processed at once share what it loads."""
+    lock, kept = threading.Lock(), cache(load)
+
+    def loaded() -> T:
+        with lock:
+            return kept()
+
+    return loaded
+
+
 def _models(settings: Settings) -> dict[str, Callable[[], Any]]:
     """The models of ``Rooms``: each is loaded once, when it is first asked for; its weights are looked up now."""
     from models.fetch import resolve
@@ -122,30 +136,30 @@ def _models(settings: Settings) -> dict[str, Callable[[], Any]]:
     segmentation = resolve(settings.diarization.segmentation, settings.models_dir)
     embedding = resolve(settings.diarization.embedding, settings.models_dir)
 
-    @cache
+    @once
     def vad() -> Vad:
         from models.vad import PyannoteVad
 
         return PyannoteVad(segmentation, settings.diarization.device)
 
-    @cache
+    @once
     def recogniser() -> WhisperTranscriber:
         from models.asr import AsrOptions, WhisperTranscriber
 
         return WhisperTranscriber(asr, AsrOptions(**settings.asr.model_dump(exclude={"model"})))
 
-    @cache
+    @once
     def listener() -> Transcriber:
         return recogniser().with_beam(settings.verify.beam_size)
 
-    @cache
+    @once
     def diarizer() -> Diarizer:
         from models.diarize import DiarizeOptions, PyannoteDiarizer
 
         options = DiarizeOptions(max_speakers=settings.diarization.max_speakers)
         return PyannoteDiarizer(segmentation, embedding, options=options, device=settings.diarization.device)
 
-    @cache
+    @once
     def recognizer() -> PiiRecognizer:
         from models.pii import PresidioRecognizer
 

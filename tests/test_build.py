@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.build import build, custody, open_store
+from pipeline.build import build, custody, once, open_store
 from pipeline.config import load_settings, shipped_configs
 from pipeline.errors import CannotOpen, UsageError
 from pipeline.store.local import LocalStore
@@ -97,3 +99,25 @@ def test_what_cannot_be_recorded_is_refused_at_the_start(tmp_path: Path, file: s
     (folder / file).write_text(text.replace(old, new))
     with pytest.raises(UsageError, match=file):
         build(settings.model_copy(update={"policies": settings.policies.model_copy(update={"folder": str(folder)})}))
+
+
+def test_a_model_is_loaded_once_by_calls_that_are_processed_at_once(tmp_path: Path) -> None:
+    """Several threads that ask for a model at the same time wait for one of them to load it, and share it."""
+    loads: list[int] = []
+    together = threading.Barrier(4)
+
+    def load() -> object:
+        loads.append(1)
+        threading.Event().wait(0.05)  # long enough for the others to ask
+        return object()
+
+    loaded = once(load)
+
+    def ask(_: int) -> object:
+        together.wait()
+        return loaded()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ask, range(4)))
+    assert len(loads) == 1
+    assert len(set(map(id, found))) == 1

@@ -200,7 +200,13 @@ def test_the_command_reports_as_json(tmp_path: Path, archive: Path) -> None:
     program = (sys.executable, "-m", "tests.scripted")
     data = tmp_path / "other"
     dry = run("reprocess", archive, "--dry-run", "--data-dir", data, "--json", program=program)
-    assert (dry.code, dry.json["calls"]) == (0, 3)
+    assert (dry.code, dry.json["calls"], dry.json["hours"]) == (0, 3, None)
+    priced = run(
+        *("reprocess", archive, "--dry-run", "--speed", "2", "--price", "3.6", "--data-dir", data, "--json"),
+        program=program,
+    )
+    assert priced.json["hours"] == pytest.approx(scripted.DURATION_S / 3600, abs=0.001)
+    assert priced.json["cost"] == pytest.approx(3.6 * priced.json["hours"], abs=0.01)
     held = custody(load_settings(data))
     assert held.records.finished_calls(10) == ()
     held.records.close()

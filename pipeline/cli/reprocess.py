@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path  # noqa: TC003 -- Typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +32,10 @@ def reprocess_command(
     policy: Annotated[Path | None, typer.Option(help="Folder of the policies to apply; else the settings'.")] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Let the workers do it, after the calls of today.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take; process nothing.")] = False,
+    speed: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Times real time, as callseal bench measured it; else as calls took here."),
+    ] = None,
     price: Annotated[float | None, typer.Option(min=0, help="Of an hour of this machine, for the estimate.")] = None,
     per_hour: Annotated[int | None, typer.Option(min=1, help="Process no more calls than this in an hour.")] = None,
     data_dir: DataDir = None,
@@ -62,6 +67,7 @@ def reprocess_command(
     if dry_run:
         measured = rooms.records.finished_calls(200)
         expected = estimate_stored(kept, measured) if stored else estimate(archived, measured)
+        expected = replace(expected, times_real_time=speed or expected.times_real_time)
         print_result(_expected(expected, price), _estimate_lines, as_json=as_json)
         return
     pause_s = 3600 / per_hour if per_hour else 0.0
@@ -100,10 +106,10 @@ def _expected(found: Estimate, price: float | None) -> dict[str, Any]:
 def _estimate_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"calls       {found['calls']}, {found['audio_hours']:.2f} hours, {found['size_bytes'] / 1e6:.1f} MB"
     if found["hours"] is None:
-        yield "time        not known: no call was processed here yet"
+        yield "time        not known: no call was processed here yet; --speed says how fast it goes"
         return
     took = timedelta(seconds=round(found["hours"] * 3600))
-    yield f"time        {took} on one worker, at {found['times_real_time']} times real time as measured here"
+    yield f"time        {took} on one worker, at {found['times_real_time']} times real time"
     if found["cost"] is not None:
         yield f"cost        {found['cost']:.2f}"
 
