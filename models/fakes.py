@@ -126,9 +126,13 @@ class FakeRecognizer:
 
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def recognize(self, texts: Sequence[str]) -> list[list[TextEntity]]:
-        """One list per text, in the same order."""
+    def people(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        """What is scripted, one list per text, in the same order."""
         return [sorted(self._found(text), key=lambda entity: entity.chars) for text in texts]
+
+    def forms(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        """An empty list per text."""
+        return [[] for _ in texts]
 
     def _found(self, text: str) -> Iterator[TextEntity]:
         lowered = text.lower()

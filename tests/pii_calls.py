@@ -17,12 +17,16 @@ WORD_S = 0.3
 class Unmodelled:
     """A recognizer that finds nothing: what is found without it rests on the rules alone."""
 
-    def recognize(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+    def people(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        """An empty list per text."""
+        return [[] for _ in texts]
+
+    def forms(self, texts: Sequence[str]) -> list[list[TextEntity]]:
         """An empty list per text."""
         return [[] for _ in texts]
 
 
-class Scripted:
+class Scripted(Unmodelled):
     """A recognizer that takes given words for entities of one kind.
 
     Args:
@@ -34,7 +38,7 @@ class Scripted:
         self._entity_type = entity_type
         self._values = values
 
-    def recognize(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+    def people(self, texts: Sequence[str]) -> list[list[TextEntity]]:
         """Each value's first place in each text."""
         from pipeline.types import CharSpan
 

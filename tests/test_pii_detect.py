@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,11 @@ from pipeline.pii.numbers import luhn
 from pipeline.pii.sound import close, distance, sound
 from pipeline.types import PiiSpan, WordRange
 from tests.pii_calls import POLICY, Scripted, Unmodelled, found_in, said, turns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.pii import TextEntity
 
 KNOWN = {"PERSON": ["Dana Whitfield"], "ACCOUNT_NUMBER": ["88231907"]}
 
@@ -67,6 +73,23 @@ def test_a_place_alone_is_kept_unless_the_policy_says_otherwise() -> None:
     model = Scripted("LOCATION", "Springfield")
     assert detect(call, model, {}, POLICY) == ()
     assert said(call, detect(call, model, {}, strict)) == [("LOCATION", "Springfield")]
+
+
+def test_the_model_is_asked_only_where_it_could_be_believed() -> None:
+    """Turns without an odd capitalised word, or without a figure, cost no time of the model's."""
+    asked: list[list[str]] = []
+
+    class Listening(Unmodelled):
+        def people(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+            asked.append(list(texts))
+            return super().people(texts)
+
+        def forms(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+            asked.append(list(texts))
+            return super().forms(texts)
+
+    detect(turns("A: How are you today?\nC: I spoke to Ngozi.\nA: It is 40 dollars."), Listening(), {}, POLICY)
+    assert asked == [["I spoke to Ngozi."], ["It is 40 dollars."]]
 
 
 def test_a_kind_that_the_policy_keeps_is_kept() -> None:

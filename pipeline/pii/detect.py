@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ from pipeline.pii.known import known_values
 from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
 from pipeline.pii.merge import join_places, merge
-from pipeline.pii.names import beside, credible, first_of, introduced, introducing
+from pipeline.pii.names import beside, credible, first_of, introduced, introducing, looks_like_name
 from pipeline.pii.places import addresses
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import CERTAIN, repeats
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pipeline.types import CharSpan, Turn
 
 _RENAMED = {"UK_POSTCODE": "ZIP_CODE"}
+_FORMED = re.compile(r"[\d/:]")
+"""What every text holds in which a number, a code or an address of the net is told by its form."""
 _WITH_NAMES = frozenset(
     ("PHONE_NUMBER", "CREDIT_CARD", "ACCOUNT_NUMBER", "US_SSN", "DATE_OF_BIRTH", "POLICY_NUMBER", "ADDRESS")
 )
@@ -57,10 +60,14 @@ class TextEntity:
 
 
 class PiiRecognizer(Protocol):
-    """A model of named entities in written English."""
+    """A model of named entities in written English; every method gives one list per text, in the same order."""
 
-    def recognize(self, texts: Sequence[str]) -> list[list[TextEntity]]:
-        """One list per text, in the same order."""
+    def people(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        """Who and what place is named."""
+        ...
+
+    def forms(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        """Numbers, codes and addresses that their form tells."""
         ...
 
 
@@ -75,7 +82,7 @@ def detect(
 
     Args:
         turns: the whole call in order of time; the spans index into it.
-        recognizer: asked once, with the written form of all turns, and only for English.
+        recognizer: asked once each, with the written form of the turns that may hold what it finds; only for English.
         known: values known beforehand by entity type.
         policy: kinds, thresholds and rules.
         language: of the call, a BCP 47 tag; rules on digits work in every language.
@@ -118,15 +125,27 @@ def _beside(call: Talk, span: PiiSpan) -> Iterator[PiiSpan]:
 
 def _modelled(lines: Sequence[Line], recognizer: PiiRecognizer, policy: RedactionPolicy) -> Iterator[PiiSpan]:
     """What the model finds, less what the talk shows to be something else."""
-    results = recognizer.recognize([line.written.text for line in lines])
     lower = frozenset(t.fold for line in lines for t in line.tokens if not t.capital)
-    for line, entities in zip(lines, results, strict=True):
+    naming = [line for line in lines if _may_name(line, lower, policy)]
+    formed = [line for line in lines if _FORMED.search(line.written.text)]
+    results = (
+        *zip(naming, recognizer.people([line.written.text for line in naming]), strict=True),
+        *zip(formed, recognizer.forms([line.written.text for line in formed]), strict=True),
+    )
+    for line, entities in results:
         for entity in entities:
             if _believable(line, entity, lower, policy):
                 words = line.words(entity.chars)
                 kind = _RENAMED.get(entity.entity_type, entity.entity_type)
                 reason = f"recognised as {kind} by the model"
                 yield PiiSpan(kind, line.index, words, min(1.0, max(0.0, entity.score)), reason)
+
+
+def _may_name(line: Line, lower: frozenset[str], policy: RedactionPolicy) -> bool:
+    """Whether anything that the model could find in a line would be believed."""
+    if policy.rules.place_alone:
+        return any(token.capital for token in line.tokens)
+    return any(looks_like_name(token) and token.fold not in lower for token in line.tokens)
 
 
 def _believable(line: Line, entity: TextEntity, lower: frozenset[str], policy: RedactionPolicy) -> bool:
