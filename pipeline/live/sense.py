@@ -148,15 +148,28 @@ class _Remembering:
     """A recogniser that is asked about each text once."""
 
     recognizer: PiiRecognizer
-    _known: dict[str, list[TextEntity]] = field(default_factory=dict, repr=False)
+    _people: dict[str, list[TextEntity]] = field(default_factory=dict, repr=False)
+    _forms: dict[str, list[TextEntity]] = field(default_factory=dict, repr=False)
 
-    def recognize(self, texts: Sequence[str]) -> list[list[TextEntity]]:
-        fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known.update(zip(fresh, self.recognizer.recognize(fresh), strict=True) if fresh else ())
-        found = [self._known[text] for text in texts]
-        while len(self._known) > _TEXTS:
-            del self._known[next(iter(self._known))]
-        return found
+    def people(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        return _once(texts, self._people, self.recognizer.people)
+
+    def forms(self, texts: Sequence[str]) -> list[list[TextEntity]]:
+        return _once(texts, self._forms, self.recognizer.forms)
+
+
+def _once(
+    texts: Sequence[str],
+    known: dict[str, list[TextEntity]],
+    ask: Callable[[Sequence[str]], list[list[TextEntity]]],
+) -> list[list[TextEntity]]:
+    """What is found in texts, asked for those that are not known."""
+    fresh = [text for text in dict.fromkeys(texts) if text not in known]
+    known.update(zip(fresh, ask(fresh), strict=True) if fresh else ())
+    found = [known[text] for text in texts]
+    while len(known) > _TEXTS:
+        del known[next(iter(known))]
+    return found
 
 
 def _unnumbered(policy: RedactionPolicy) -> RedactionPolicy:
