@@ -72,7 +72,7 @@ def mono(setting: Setting) -> Result:
     models = models_of(setting.settings)
     models.warm(mono=True)
     count = QUICK_MONO_CALLS if setting.quick else MONO_CALLS
-    calls = joined.write_calls(setting.folder, count, mono=True, at_least_s=20.0 if setting.quick else 60.0)
+    calls = joined.write_calls(setting.folder, count, mono=True, at_least_s=15.0 if setting.quick else 40.0)
     chains: dict[str, Callable[[JoinedCall], Pass]] = {
         OURS: models.callseal,
         DEFAULT_DIARIZED: lambda call: models.composed(call, batched=True, diarized=True),
@@ -118,6 +118,13 @@ def compared(runs: Runs) -> Result:
         "lower",
         depends=False,
     )
+    diarized = [
+        call.duration_s / each.stages_s["diarize"]
+        for call, each in zip(runs.calls, runs.passes[OURS], strict=True)
+        if DEFAULT_DIARIZED in runs.passes and each.stages_s.get("diarize")
+    ]
+    if diarized:
+        add["diarization"] = figure("diarization alone", diarized, "x real time", "higher")
     found.detail["stages_s"] = {name: _by_stage(passes) for name, passes in runs.passes.items()}
     found.detail["audio_s"] = sum(call.duration_s for call in runs.calls)
     found.detail["calls"] = len(runs.calls)

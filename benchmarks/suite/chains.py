@@ -96,6 +96,10 @@ class Models:
         named = self.settings.diarization
         folders = [resolve(each, self.settings.models_dir) for each in (named.segmentation, named.embedding)]
         pipeline = default_pipeline(*folders)
+        if named.device == "cuda":
+            import torch
+
+            pipeline.to(torch.device("cuda"))
         return lambda samples: run_default(pipeline, samples)
 
     def callseal(self, call: JoinedCall) -> Pass:

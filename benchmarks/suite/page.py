@@ -60,9 +60,10 @@ def _targets(results: Mapping[str, Any]) -> str:
         mark = {True: "met", False: "not met", None: "not measured"}[each.met]
         style = {True: "met", False: "not", None: "note"}[each.met]
         measured = "" if each.figure is None else tables.shown(each.figure)
-        asked = f"{each.target.sense} {tables.number(each.target.value)} {each.target.unit}"
+        asked = f"{each.target.sense} {tables.quantity(each.target.value, each.target.unit)}"
         cells = [html.escape(each.target.title), html.escape(asked), html.escape(measured)]
-        rows.append([*cells, f'<span class="{style}">{mark}</span> {html.escape(each.why)}'])
+        why = f": {html.escape(each.why)}" if each.why else ""
+        rows.append([*cells, f'<span class="{style}">{mark}</span>{why}'])
     return _table(["target", "asked for", "measured", ""], rows)
 
 
@@ -74,6 +75,9 @@ def _measures(results: Mapping[str, Any]) -> Iterator[str]:
             yield f'<p class="note">{html.escape(note)}</p>'
         rows = [[html.escape(cell) for cell in row] for row in tables.full(measure)]
         yield _table(["measured", "median", "spread", "n"], rows)
+        leaks = [[html.escape(cell) for cell in row] for row in tables.leaks(measure)]
+        if leaks:
+            yield _table(list(tables.LEAKS_HEAD), leaks)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

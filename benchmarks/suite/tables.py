@@ -42,6 +42,7 @@ SUMMARY: Final = (
 )
 """What the front page shows; an empty tuple shows all figures of a measure, up to MOST of them."""
 MOST: Final = 4
+LEAKS_HEAD: Final = ("chain", "labelled values", "left", "of them", "of their seconds", "other speech redacted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def performance(results: Mapping[str, Any]) -> str:
         parts += [busy_note(measure), *measure["notes"], ""] if measure["notes"] or busy_note(measure) else []
         parts += [_markdown(("measured", "median", "spread", "n"), full(measure))]
         parts += ["", _stages(measure)] if measure["detail"].get("stages_s") else []
+        parts += ["", _markdown(LEAKS_HEAD, leaks(measure))] if leaks(measure) else []
     return "\n".join([*parts, "", WHISPERX])
 
 
@@ -163,7 +165,7 @@ def _targets(results: Mapping[str, Any]) -> str:
 def _target_rows(results: Mapping[str, Any]) -> list[list[str]]:
     rows = []
     for each in verdicts(results):
-        target = f"{each.target.sense} {number(each.target.value)} {each.target.unit}"
+        target = f"{each.target.sense} {quantity(each.target.value, each.target.unit)}"
         measured = "not measured" if each.figure is None else shown(each.figure)
         met = {True: "met", False: "not met", None: ""}[each.met]
         rows.append([each.target.title, target, measured, ": ".join(filter(None, (met, each.why)))])
@@ -214,10 +216,24 @@ def _stages(measure: Mapping[str, Any]) -> str:
     return _markdown(("chain", f"for {number(audio_s)} s of calls", "per second of call", "stages"), rows)
 
 
+def leaks(measure: Mapping[str, Any]) -> list[list[str]]:
+    """What each chain left of the labelled values, and what it took of other speech; no rows if nobody counted."""
+    chains = measure["detail"].get("leaks") or measure["detail"].get("chains") or {}
+    shares = ("leaked_entities_share", "leaked_s_share", "over_redaction")
+    return [
+        [chain, str(found["entities"]), str(found["leaked_entities"]), *(f"{found[share]:.1%}" for share in shares)]
+        for chain, found in chains.items()
+    ]
+
+
 def shown(figure: Figure) -> str:
     """A median with its unit."""
-    unit = "" if figure.unit == "count" else f" {figure.unit}"
-    return f"{number(figure.value)}{unit}"
+    return quantity(figure.value, figure.unit)
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with its unit; a count has none."""
+    return number(value) if unit == "count" else f"{number(value)} {unit}"
 
 
 def number(value: float) -> str:

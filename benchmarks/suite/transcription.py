@@ -45,10 +45,7 @@ def transcription(setting: Setting) -> Result:
     ways = _ways(models)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     heard: dict[str, list[Words]] = {name: [] for name in ways}
-    for name in ways:
-        ways[name](calls[0])  # once without counting: models load, caches fill
-        if setting.quick:
-            break
+    models.warm()
     for number, call in enumerate(calls):
         names = list(ways)
         first = number % len(names)
@@ -111,6 +108,12 @@ def _figures(calls: list[JoinedCall], seconds: dict[str, list[float]], heard: di
     numbers = {name: numbers_heard(calls, found_words) for name, found_words in heard.items()}
     found.detail["word_error_rate"] = errors
     found.detail["numbers_heard"] = numbers
+    beyond = [100 * (errors[OURS] - errors["sequential"])]
+    title = "word error rate of callseal beyond that of the sequential decoder, in points"
+    add["errors_beyond"] = figure(title, beyond, "%", "lower", depends=False)
+    behind = [float(max(numbers["sequential"][0] - numbers[OURS][0], 0))]
+    title = "labelled values with digits that the sequential decoder heard and callseal did not, net"
+    add["numbers_behind"] = figure(title, behind, "count", "lower")
     add["word_error_rate"] = figure("word error rate of callseal", [100 * errors[OURS]], "%", "lower", depends=False)
     add["numbers_heard"] = figure(
         f"labelled values with digits that callseal heard, of {numbers[OURS][1]}",
