@@ -11,11 +11,11 @@ quarantines the call with its originals. A worker that falls silent loses its jo
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -194,7 +194,7 @@ def prepare_queue(settings: Settings) -> None:
     url = settings.jobs_url
     if url.startswith("sqlite:///"):
         path = url.removeprefix("sqlite:///")
-        os.close(os.open(path, os.O_CREAT, 0o600))
+        Path(path).touch(mode=0o600)  # not opened if it is there: closing it would give up the locks of this process
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for each other
     _library().DBOS.migrate(url)

@@ -201,3 +201,24 @@ def test_a_silent_worker_is_noticed_once(line: Line) -> None:
     assert jobs.beat(records, "there", later) == []
     jobs.leave(records, "here")
     assert jobs.beat(records, "there", later + timedelta(hours=1)) == []
+
+
+def test_a_queue_that_is_open_stays_one_queue(line: Line) -> None:
+    """Another process that comes and goes does not take the journal from under this one, however often it is opened.
+
+    Closing any descriptor of a database file gives up all locks that the process holds on it (POSIX), and the
+    last other process to leave would then remove the journal that this one still reads and writes.
+    """
+    other = (
+        "import sys; from pathlib import Path; from pipeline import jobs; from pipeline.config import load_settings\n"
+        "with jobs.queue(load_settings(Path(sys.argv[1]))) as client: jobs.enqueue(client, 'CA-other', jobs.LIVE)"
+    )
+    journal = line.settings.data_dir / "jobs.db-wal"
+    with jobs.queue(line.settings) as client:
+        assert jobs.waiting(client) == 0
+        with jobs.queue(line.settings) as again:
+            assert jobs.waiting(again) == 0
+        before = journal.stat().st_ino
+        subprocess.run([sys.executable, "-c", other, str(line.settings.data_dir)], check=True, timeout=120)
+        assert journal.stat().st_ino == before
+        assert jobs.waiting(client) == 1
