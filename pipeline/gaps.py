@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.types import Word
 
+LOOP_WORDS, LOOP_TIMES = 4, 3  # so many words, said so often in one turn: nobody does
 WORD_SLACK_S = 0.25  # a recogniser's word times are off by this
 FLUENT_S = 0.4  # a pause this short is no silence
 # Longer than anybody takes for a word of that many letters; such a word covers other speech.
@@ -30,6 +31,18 @@ def longest_s(text: str) -> float:
 def drawn_out(word: Word) -> bool:
     """Whether a word lasts so long that other speech must be in it."""
     return word.span.duration_s > longest_s(word.text)
+
+
+def looped(words: Sequence[Word]) -> frozenset[int]:
+    """Positions of words from the first to the last round of a loop that a recogniser was caught in."""
+    said = [word.text.casefold().strip(".,?!") for word in words]
+    rounds: dict[tuple[str, ...], list[int]] = {}
+    for at in range(len(said) - LOOP_WORDS + 1):
+        phrase = tuple(said[at : at + LOOP_WORDS])
+        if all(any(map(str.isalpha, each)) for each in phrase):
+            rounds.setdefault(phrase, []).append(at)
+    loops = [places for places in rounds.values() if len(places) >= LOOP_TIMES]
+    return frozenset(at for places in loops for at in range(places[0], places[-1] + LOOP_WORDS))
 
 
 def fluent(sounds: Iterable[TimeSpan], pause_s: float = FLUENT_S) -> list[TimeSpan]:

@@ -1,14 +1,14 @@
 """Guards: what nobody understood is redacted and put on the review list, never trusted. Pure.
 
 The transcript is a machine's. Where a voice was heard and no word stands, or one word lasts as long as a sentence,
-something was said that no detector could judge.
+something was said that no detector could judge; so it was where the recogniser was caught in a loop.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.gaps import FLUENT_S, drawn_out, fluent, unworded
+from pipeline.gaps import FLUENT_S, drawn_out, fluent, looped, unworded
 from pipeline.types import Redaction, ReviewItem, TimeSpan
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def guard(
     found = [
         (channel, span, reason)
         for channel in speech
-        for span, reason in _closed(channel, _words(turns, channel), speech[channel], redactions, policy)
+        for span, reason in _closed(channel, turns, speech[channel], redactions, policy)
     ]
     action = policy.rule(UNHEARD).action
     return (
@@ -47,21 +47,28 @@ def guard(
     )
 
 
-def _words(turns: Sequence[Turn], channel: Channel) -> list[Word]:
-    return sorted((w for turn in turns if turn.channel is channel for w in turn.words), key=lambda word: word.span)
+def _words(turns: Sequence[Turn], channel: Channel, *, believed: bool = False) -> list[Word]:
+    """Words of a channel, in order; those that can be believed are in no loop."""
+    here = [turn for turn in turns if turn.channel is channel]
+    loops = [looped(turn.words) if believed else frozenset() for turn in here]
+    heard = (
+        word for turn, loop in zip(here, loops, strict=True) for at, word in enumerate(turn.words) if at not in loop
+    )
+    return sorted(heard, key=lambda word: word.span)
 
 
 def _closed(
     channel: Channel,
-    words: Sequence[Word],
+    turns: Sequence[Turn],
     speech: Sequence[TimeSpan],
     redactions: Sequence[Redaction],
     policy: RedactionPolicy,
 ) -> Iterator[tuple[TimeSpan, str]]:
     """Doubts that reach over the pause to the next redaction or doubt, if no word stands between."""
+    words, believed = _words(turns, channel), _words(turns, channel, believed=True)
     doubts = [
         (span, reason)
-        for span, reason in _doubts(speech, words, policy.audio.unworded_s)
+        for span, reason in _doubts(speech, words, believed, policy.audio.unworded_s)
         if not _covered(span, channel, redactions)
     ]
     ends = [*(r.span for r in redactions if r.channel is channel), *(span for span, _ in doubts)]
@@ -69,17 +76,19 @@ def _closed(
         start_s = max((e.end_s for e in ends if 0 <= span.start_s - e.end_s <= FLUENT_S), default=span.start_s)
         end_s = min((e.start_s for e in ends if 0 <= e.start_s - span.end_s <= FLUENT_S), default=span.end_s)
         before, after = TimeSpan(start_s, span.start_s), TimeSpan(span.end_s, end_s)
-        if any(word.span.overlaps(before) for word in words):
+        if any(word.span.overlaps(before) for word in believed):
             start_s = span.start_s
-        if any(word.span.overlaps(after) for word in words):
+        if any(word.span.overlaps(after) for word in believed):
             end_s = span.end_s
         yield TimeSpan(start_s, end_s), reason
 
 
-def _doubts(speech: Sequence[TimeSpan], words: Sequence[Word], unworded_s: float) -> Iterator[tuple[TimeSpan, str]]:
+def _doubts(
+    speech: Sequence[TimeSpan], words: Sequence[Word], believed: Sequence[Word], unworded_s: float
+) -> Iterator[tuple[TimeSpan, str]]:
     gaps = [
         TimeSpan(max(span.start_s - SLACK_S, 0.0), span.end_s + SLACK_S)
-        for span in unworded(fluent(speech), words, unworded_s, SLACK_S)
+        for span in unworded(fluent(speech), believed, unworded_s, SLACK_S)
     ]
     yield from ((gap, "speech with no words") for gap in gaps)
     for word in words:

@@ -49,6 +49,16 @@ def test_words_of_the_other_channel_cover_nothing() -> None:
     assert {found.channel for found in redactions} == {Channel.CUSTOMER}
 
 
+def test_words_of_a_loop_cover_nothing() -> None:
+    """What a recogniser says over and over was not said: the voice under it goes like speech without words."""
+    once = turn("I would like to pay my bill now please", 1.0)
+    loop = turn("I am going to see it " * 4, 5.0)
+    speech = {Channel.CUSTOMER: (once.span, loop.span)}
+    redactions, _ = guard((once, loop), speech, (), POLICY)
+    assert not any(r.span.overlaps(once.span) for r in redactions)
+    assert any(r.span.start_s <= loop.span.start_s and r.span.end_s >= loop.span.end_s for r in redactions)
+
+
 def test_what_was_understood_is_left_alone() -> None:
     """Speech in which word follows word gives no redaction and nothing to review."""
     line = turn("I would like to change the date of my appointment please", 1.0)

@@ -92,6 +92,23 @@ def test_the_model_is_asked_only_where_it_could_be_believed() -> None:
     assert asked == [["I spoke to Ngozi."], ["It is 40 dollars."]]
 
 
+@pytest.mark.parametrize(
+    ("line", "times"),
+    [
+        ("C: I'm originally from Springfield, it's raining in Springfield.", 2),
+        ("C: This is Violet and Springfield.", 1),
+        ("C: We live near Springfield.", 1),
+        ("C: The train to Springfield is late.", 0),
+        ("A: I'm calling. Springfield is closed.", 0),
+    ],
+)
+def test_a_place_somebody_is_from_goes(line: str, times: int) -> None:
+    """A place that is said of a person is theirs, and so it is when it is said again."""
+    call = turns(line)
+    found = said(call, detect(call, Scripted("LOCATION", "Springfield"), {}, POLICY))
+    assert [kind for kind, _ in found].count("LOCATION") == times
+
+
 def test_a_kind_that_the_policy_keeps_is_kept() -> None:
     """``redact = false`` leaves the words alone."""
     rules = {**POLICY.entities, "ZIP_CODE": POLICY.rule("ZIP_CODE").model_copy(update={"redact": False})}

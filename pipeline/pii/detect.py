@@ -16,7 +16,7 @@ from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
 from pipeline.pii.merge import join_places, merge
 from pipeline.pii.names import beside, credible, first_of, introduced, introducing, looks_like_name
-from pipeline.pii.places import addresses
+from pipeline.pii.places import addresses, is_of_somebody
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import CERTAIN, repeats
 from pipeline.pii.replies import confirmed, replies
@@ -145,7 +145,11 @@ def _may_name(line: Line, lower: frozenset[str], policy: RedactionPolicy) -> boo
     """Whether anything that the model could find in a line would be believed."""
     if policy.rules.place_alone:
         return any(token.capital for token in line.tokens)
-    return any(looks_like_name(token) and token.fold not in lower for token in line.tokens)
+    return any(
+        (looks_like_name(token) and token.fold not in lower) or is_of_somebody(line.tokens, at)
+        for at, token in enumerate(line.tokens)
+        if token.capital
+    )
 
 
 def _believable(line: Line, entity: TextEntity, lower: frozenset[str], policy: RedactionPolicy) -> bool:
@@ -156,7 +160,7 @@ def _believable(line: Line, entity: TextEntity, lower: frozenset[str], policy: R
     if entity.entity_type == "PERSON":
         return credible([line.tokens[index] for index in at], lower)
     if entity.entity_type == "LOCATION":
-        return policy.rules.place_alone
+        return policy.rules.place_alone or is_of_somebody(line.tokens, at[0])
     if entity.entity_type in _NUMERIC:
         return not is_measured(line.tokens, at[0], at[-1] + 1)
     return True

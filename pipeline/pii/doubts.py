@@ -53,6 +53,8 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                 yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "an odd word, all but made up")
             if _swallowed(line.tokens, start):
                 yield from spans(line.tokens[start : start + 2], "PERSON", 0.45, "a name that was swallowed")
+            if _speaks(line.tokens, start):
+                yield from spans(line.tokens[start : start + 1], "PERSON", 0.6, "who says that they are speaking")
             if _parted_from(line.tokens, start):
                 yield from spans(line.tokens[start : start + 1], "PERSON", 0.6, "a name between thanks and a farewell")
 
@@ -114,6 +116,14 @@ def _swallowed(tokens: Sequence[Token], at: int) -> bool:
     if not any(match.end() == len(said) for match in lexicon().name_swallowed.finditer(said)):
         return False
     return lexicon().goes_on.match(" ".join(token.fold for token in tokens[at + 1 : at + 4])) is not None
+
+
+def _speaks(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a word, however it was heard, stands where a greeting has its name ("Harry speaking, how ...")."""
+    after = tokens[at + 1 : at + 3]
+    if not after or after[0].fold != "speaking" or tokens[at].stop or tokens[at].fold in words("not_speakers"):
+        return False
+    return after[0].pause or after[0].stop or (len(after) > 1 and after[1].fold in ("how", "what"))
 
 
 def _parted_from(tokens: Sequence[Token], at: int) -> bool:

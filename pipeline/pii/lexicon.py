@@ -69,6 +69,7 @@ class Lexicon:
     name_swallowed: re.Pattern[str]
     goes_on: re.Pattern[str]
     parting: re.Pattern[str]
+    place_of_somebody: re.Pattern[str]
     fields: tuple[Field, ...]
     words: Mapping[str, frozenset[str]]
     common: frozenset[str]
@@ -112,6 +113,7 @@ def lexicon() -> Lexicon:
         name_swallowed=_whole(data["names"]["swallowed"]),
         goes_on=_whole(data["names"]["goes_on"]),
         parting=_whole(data["names"]["parting"]),
+        place_of_somebody=_whole(data["places"]["of_somebody"]),
         fields=tuple(_field(item) for item in data["field"]),
         words={name: frozenset(listed.split()) for name, listed in data["words"].items()},
         common=_words("common_words"),

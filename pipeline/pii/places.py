@@ -40,6 +40,14 @@ def is_place_word(token: Token) -> bool:
     return not everyday or (token.capital and not token.opens)
 
 
+def is_of_somebody(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the place at a position is where somebody says that a person is from, lives or is."""
+    before = tokens[max(0, at - 5) : at]
+    cut = max((place + 1 for place, token in enumerate(before) if token.stop), default=0)
+    said = " ".join(token.fold for token in before[cut:])
+    return any(match.end() == len(said) for match in lexicon().place_of_somebody.finditer(said))
+
+
 def addresses(stream: Sequence[Token]) -> Iterator[PiiSpan]:
     """Spans of street addresses in a stream, each with unit, city, state and postcode as far as they follow."""
     position = 0

@@ -31,7 +31,8 @@ MAX_PHRASE = 4
 CERTAIN = 0.5
 """Findings below this score are doubts: what was hardly heard says nothing about the words it was heard as."""
 _WORDY = frozenset(("PERSON", "PASSWORD", "SECURITY_ANSWER", "USERNAME", "ADDRESS", "ZIP_CODE", "EMAIL_ADDRESS"))
-_SECRET = frozenset(("PASSWORD", "SECURITY_ANSWER", "USERNAME"))
+_FEWEST = {"PASSWORD": 2, "SECURITY_ANSWER": 2, "USERNAME": 2, "LOCATION": 1}
+"""Kinds whose words are looked for together, and how many there must be."""
 _FUZZY = frozenset(("PERSON", "SECURITY_ANSWER", "PASSWORD", "ADDRESS", "ZIP_CODE"))
 
 
@@ -42,7 +43,7 @@ def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
     phrases: dict[tuple[str, ...], str] = {}
     for span in found:
         tokens = _tokens(call, span)
-        if span.entity_type in _SECRET and 1 < len(tokens) <= MAX_PHRASE:
+        if _FEWEST.get(span.entity_type, MAX_PHRASE + 1) <= len(tokens) <= MAX_PHRASE:
             phrases[tuple(token.fold for token in tokens)] = span.entity_type
         digits = "".join(token.digits for token in tokens)
         if len(digits) >= MIN_DIGITS:
@@ -97,7 +98,7 @@ def _shares(digits: str, value: str) -> bool:
 
 
 def _phrases(call: Talk, phrases: dict[tuple[str, ...], str]) -> Iterator[PiiSpan]:
-    """Passwords and the like of a few words, however common the words are."""
+    """Passwords, places and the like of a few words, however common the words are."""
     for line in call.lines:
         for phrase, kind in phrases.items():
             for at in range(len(line.tokens) - len(phrase) + 1):
