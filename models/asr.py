@@ -3,7 +3,8 @@
 Its public pieces are used one by one rather than through ``transcribe``: that decodes one file at a time, leaves out
 whole spoken numbers when it batches without timestamps, and moves the start of a word after a pause forward. Here
 timestamps are always decoded, word times are the alignment's own, and several threads each run one worker, which is
-faster on CPU than one worker with several threads.
+faster on CPU than one worker with several threads. Windows are filled to
+30 s with silence before their features are made: features filled with zeros read as a hum, and figures get lost in it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.allocator import keep_freed_memory
+from pipeline.audio import SPEECH_RATE_HZ
 from pipeline.types import SpokenLanguage, TimeSpan, Word
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from pipeline.speech import Window
 
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.,!?:”)]}%"
+_WINDOW = 30 * SPEECH_RATE_HZ  # samples; what the model was trained on
+_KNOWN = 4  # windows whose encoding is remembered, those that the language was told from
+_HOP = 160  # samples between frames of features
+_KNOWN = 4  # windows whose encoding is remembered, those that the language was told from
 _MAX_COMPRESSION = 2.4  # more, and the decoder is caught in a loop (Whisper, section 4.5)
 
 
@@ -47,7 +54,7 @@ class AsrOptions:
     compute_type: str = "int8"
     workers: int = 2
     threads: int = 1
-    batch_size: int = 2
+    batch_size: int = 4
     beam_size: int = 1
 
 
@@ -62,7 +69,10 @@ class WhisperTranscriber:
     def __init__(self, folder: Path, options: AsrOptions) -> None:
         from faster_whisper import WhisperModel
 
+        if options.device == "cpu":
+            keep_freed_memory()
         self._options = options
+        self._known: deque[tuple[Window, Any]] = deque(maxlen=_KNOWN)
         self._model = WhisperModel(
             str(folder),
             device=options.device,
@@ -83,8 +93,10 @@ class WhisperTranscriber:
         if not self._model.model.is_multilingual:
             return SpokenLanguage("en", 0.0)
         votes: Counter[str] = Counter()
-        for found in self._model.model.detect_language(self._model.encode(self._features(windows))):
-            for token, probability in found:
+        for window in windows:
+            encoded = self._encode([window])
+            self._known.append((window, encoded))
+            for token, probability in self._model.model.detect_language(encoded)[0]:
                 votes[token.strip("<|>")] += probability
         code, votes_for = votes.most_common(1)[0]
         return SpokenLanguage(code, votes_for / len(windows))
@@ -111,22 +123,38 @@ class WhisperTranscriber:
         return Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=language)
 
     def _features(self, windows: Sequence[Window]) -> Any:
-        """(windows, mel bins, 3000) log-mel features, padded with silence."""
-        from faster_whisper.audio import pad_or_trim
+        """(windows, mel bins, 3000) log-mel features."""
+        extract, frames = self._model.feature_extractor, _WINDOW // _HOP
+        return np.stack([extract(w.samples, _WINDOW - len(w.samples))[..., :frames] for w in windows])
 
-        return np.stack([pad_or_trim(self._model.feature_extractor(w.samples)[..., :-1]) for w in windows])
+    def _encode(self, windows: Sequence[Window]) -> Any:
+        """(windows, 1500, model size) encoder output.
+
+        On a CPU one by one: what a window needs fits the caches better than what a batch does, while decoding reads
+        all weights for every token and is better done for several windows together.
+        """
+        from ctranslate2 import StorageView
+
+        if self._options.device != "cpu":
+            return self._model.encode(self._features(windows))
+        encoded = [self._encoded(window) for window in windows]
+        return encoded[0] if len(encoded) == 1 else StorageView.from_array(np.concatenate(list(map(np.array, encoded))))
+
+    def _encoded(self, window: Window) -> Any:
+        known = next((encoded for each, encoded in self._known if each is window), None)
+        return self._model.encode(self._features([window])) if known is None else known
 
     def _decode(self, windows: list[Window], tokenizer: Any) -> list[tuple[Word, ...]]:
-        encoded = self._model.encode(self._features(windows))
+        encoded = self._encode(windows)
         tokens = self._text_tokens(encoded, len(windows), tokenizer, self._options.beam_size, 0.0)
         for index, window_tokens in enumerate(tokens):
             if self._looping(window_tokens, tokenizer):
-                again = self._model.encode(self._features([windows[index]]))
+                again = self._encode([windows[index]])
                 tokens[index] = min(
                     (self._text_tokens(again, 1, tokenizer, 5, heat)[0] for heat in (0.0, 0.4)),
                     key=lambda each: _compression(tokenizer.decode(each)),
                 )
-        frames = [min(round(len(w.samples) / 160), 3000) for w in windows]
+        frames = [-(-len(window.samples) // _HOP) for window in windows]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
         return [_words(words) for words in aligned] if aligned else [()] * len(windows)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.errors import MissingModel
 from pipeline.speech import VAD_FRAME, VadState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.speech import Probabilities, Signal
@@ -75,13 +77,29 @@ class PyannoteVad:
         import torch
 
         audible = np.flatnonzero(np.abs(windows).max(axis=1) > _SILENCE_PEAK)
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             batch = torch.from_numpy(windows[audible] if audible.size else windows[:1]).unsqueeze(1).to(self._device)
             # Class 0 of the powerset is "nobody"; the network gives log probabilities.
             found = 1.0 - self._model(batch)[..., 0].exp().cpu().numpy()
         speech = np.zeros((len(windows), found.shape[1]), np.float32)
         speech[audible] = found[: len(audible)]
         return speech
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One torch thread: the recogniser's workers hold the other cores, and a second thread would spin waiting for one.
+
+    The count is the process's, so it is put back for the diarizer, which runs alone.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _starts(length: int) -> list[int]:
