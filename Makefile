@@ -35,7 +35,7 @@ fmt: .venv/installed ## format, and fix what can be fixed safely
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 bench: setup ## the whole suite beside other chains, as a table, JSON and a page (20 minutes on two cores; QUICK=1: five)
-	@$(BIN)/callseal bench run --to demo-out/bench.json $(if $(QUICK),--quick)
+	@$(BIN)/callseal bench run --to demo-out/bench.json $(if $(QUICK),--quick) $(foreach each,$(MINUTES),--minutes $(each))
 
 bench-gpu: setup ## the same with the models on a GPU, and the sweep of batch sizes (PRICE=2.50: cost of 1,000 call hours)
 	@$(BIN)/callseal bench run --gpu --to demo-out/bench-gpu.json $(if $(QUICK),--quick) $(if $(PRICE),--price $(PRICE))

@@ -104,7 +104,7 @@ def compared(runs: Runs) -> Result:
             f"callseal against {TITLES[name]}", runs.ratios(name), "x", "higher", depends=False
         )
         add[f"ratio_{name}_unverified"] = figure(
-            f"the same without listening again, which no composition does: against {TITLES[name]}",
+            f"the same, callseal without listening again, which {TITLES[name]} does not do",
             runs.ratios(name, without="verify"),
             "x",
             "higher",

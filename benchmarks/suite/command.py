@@ -53,7 +53,7 @@ class Wanted:
 
 
 def measure(
-    settings: Settings, wanted: Wanted, say: Callable[[str], None], below: Path | None = None
+    settings: Settings, wanted: Wanted, to: Path, say: Callable[[str], None], below: Path | None = None
 ) -> dict[str, Any]:
     """Run the suite in a folder of its own, which is removed afterwards.
 
@@ -63,6 +63,7 @@ def measure(
     Args:
         settings: models and devices.
         wanted: how to run.
+        to: JSON file, written after each measure.
         say: told what goes on.
         below: where the folder lies, on the disk that is to be measured; None for that of temporary files.
 
@@ -85,7 +86,7 @@ def measure(
             price_per_hour=wanted.price_per_hour,
             sweep=wanted.sweep,
         )
-        return run.run(setting, names, say)
+        return run.run(setting, names, say, lambda found: _write_json(found, to))
 
 
 @contextmanager
@@ -145,11 +146,15 @@ def compared(old: Path, new: Path) -> dict[str, Any]:
 
 def write(results: dict[str, Any], path: Path) -> list[Path]:
     """The result file, and its page beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    _write_json(results, path)
     shown = path.with_suffix(".html")
     shown.write_text(page.page(results), encoding="utf-8")
     return [path, shown]
+
+
+def _write_json(results: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def publish(path: Path) -> list[Path]:
@@ -161,8 +166,7 @@ def publish(path: Path) -> list[Path]:
     results = read(path)
     name = f"{results['made_at'][:10]}-{results['commit'].rstrip('+') or 'unknown'}"
     kept = RESULTS / f"{name}.json"
-    kept.parent.mkdir(exist_ok=True)
-    kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    _write_json(results, kept)
     shown = RESULTS / "report.html"
     shown.write_text(page.page(results), encoding="utf-8")
     for document, block in BLOCKS.items():

@@ -30,7 +30,7 @@ def layouts(setting: Setting) -> Result:
         return Result(not_measured="a GPU has one worker; see the sweep of batch sizes")
     chosen: Layout = (asr.workers, asr.threads, asr.batch_size)
     others = [each for each in alternatives(os.cpu_count() or 1, chosen) if each != chosen]
-    calls = joined.write_calls(setting.folder, QUICK_CALLS if setting.quick else CALLS)
+    calls = joined.write_calls(setting.folder, QUICK_CALLS if setting.quick else CALLS, at_least_s=40.0)
     models = {chosen: models_of(setting.settings)} | {
         each: Models(_laid_out(setting.settings, each)) for each in others
     }

@@ -80,7 +80,12 @@ def _row(setting: Setting, minutes: float, model: str) -> dict[str, Any]:
     command = [program, "process", audio, "--metadata", metadata, "--data-dir", folder / "data", "--json"]
     environment = os.environ | {"CALLSEAL_ASR__MODEL": model, "CALLSEAL_ASR__DEVICE": setting.settings.asr.device}
     done = subprocess.run(
-        [sys.executable, "-c", _WATCHED, *command], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", _WATCHED, *command],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        timeout=60 * max(minutes, 5),  # slower than the call itself is of no use
     )
     found = json.loads(done.stdout)
     if found["rc"] != 0:

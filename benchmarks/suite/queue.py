@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
 
 CALLS, QUICK_CALLS = 40, 8
+WITHIN_S: Final = 600  # that the workers get for all of their calls
 RESOLUTION_S: Final = 1.0  # of the queue's times on SQLite
 WORKERS: Final = (1, 2)
 
@@ -93,7 +94,11 @@ def _carried(settings: Settings, count: int, workers: int) -> float:
     """Calls a second, from when each worker had ended its first, for which it loads what it needs, to the last."""
     _hand_in(settings, count)
     started = [_worker(settings.data_dir, f"worker-{number}") for number in range(workers)]
-    codes = [each.wait() for each in started]
+    try:
+        codes = [each.wait(WITHIN_S) for each in started]
+    finally:
+        for each in started:
+            each.kill()
     if any(codes):
         raise RuntimeError(f"workers ended with {codes}")
     with jobs.queue(settings) as client:

@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     from benchmarks.suite.figures import Setting
 
 
-def run(setting: Setting, names: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:
+def run(
+    setting: Setting, names: Sequence[str], say: Callable[[str], None], keep: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     """Carry out the measures of these names.
 
     Args:
         setting: what every measure is given; each gets a folder of its own below the setting's.
         names: of ``MEASURES``.
         say: told what goes on, a line at a time.
+        keep: given what was found so far after each measure, so that a run that is cut off leaves that.
     """
     logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
     asr = setting.settings.asr
@@ -48,7 +51,8 @@ def run(setting: Setting, names: Sequence[str], say: Callable[[str], None]) -> d
     for name in names:
         say(f"{name} ...")
         found["measures"][name] = _measured(setting, name, say)
-    found["seconds"] = round(time.monotonic() - began)
+        found["seconds"] = round(time.monotonic() - began)
+        keep(found)
     return found
 
 

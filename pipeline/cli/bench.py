@@ -41,7 +41,7 @@ def run_command(
     """Measure callseal on this machine beside compositions of the same parts (about 20 minutes on two cores)."""
     command = _benchmarks()
     wanted = command.Wanted(tuple(only or ()), quick, gpu, tuple(minutes or ()), accuracy, price, sweep)
-    results = command.measure(settings_of(data_dir, config), wanted, _say, data_dir)
+    results = command.measure(settings_of(data_dir, config), wanted, to, _say, data_dir)
     written = command.write(results, to)
     print_result(results, lambda found: _run_lines(command, found, written), as_json=as_json)
 
