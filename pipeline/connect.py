@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchModuleError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pipeline.errors import MissingExtra, StoreUnavailable, Temporary, UsageError, VerificationFailed
 from pipeline.schema import HEAD, metadata, subjects
@@ -126,11 +127,19 @@ def flush_history(engine: Engine, table: str = subjects.name) -> None:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def unavailable() -> Iterator[None]:
+    """What says that the database is busy, full or away comes out as StoreUnavailable, all else as it is."""
     try:
         yield
-    except (OperationalError, InterfaceError) as exc:
+    except (OperationalError, InterfaceError, PoolTimeout) as exc:
         raise StoreUnavailable("the database is busy, full or cannot be reached") from exc
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        with unavailable():
+            yield
     except DBAPIError as exc:
         if getattr(exc.orig, "sqlstate", None) == _FORBIDDEN:
             raise UsageError("the database's user lacks a right: it has to own callseal's tables") from exc

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from pipeline import schema
-from pipeline.connect import reading, writing
+from pipeline.connect import reading, unavailable
 from pipeline.errors import BadInput, CallsealError, MissingExtra, NotFound, Refused, Temporary
 from pipeline.intake.arrival import fetch_announced, urls_of
 from pipeline.intake.fetch_recording import delete_copy, fetch, is_at
 from pipeline.run import give_up, process_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from dbos import DBOSClient, DBOSConfig
+    from dbos import DBOSClient, DBOSConfig, EnqueueOptions
 
     from pipeline.config import Settings
     from pipeline.db import Records
@@ -41,8 +41,8 @@ QUEUE: Final = "calls"
 WORKFLOW: Final = "carry"
 WORKFLOW_VERSION: Final = "1"  # of the steps below; jobs of one version are never run by another
 LIVE, ARCHIVE = 1, 100  # priorities: a call that just ended comes before one out of an archive
+ENDED_WORKER: Final = "ended its worker"  # outcome of the last job of such a call
 DEADLY: Final = 3  # a call that ends its worker this often is not tried again
-SILENT_S: Final = 60.0  # a worker that says nothing for this long is gone
 RETRY_S: Final = (30, 120, 600, 1800)  # how long a call waits after its first, second ... failed try
 POLL_S: Final = 0.5
 
@@ -106,8 +106,10 @@ _OPEN: Final = ("ENQUEUED", "DELAYED", "PENDING")
 _WINDOW: Final = timedelta(hours=1)  # over which the speed of the queue is taken
 
 
-def serve_jobs(rooms: Rooms, settings: Settings, worker_id: str, at_once: int, clock: Callable[[], datetime]) -> None:
-    """Begin to take jobs in this process, in ``at_once`` threads; gives back at once.
+def serve_jobs(
+    rooms: Rooms, settings: Settings, worker_id: str, at_once: int, clock: Callable[[], datetime]
+) -> Collection[str]:
+    """Begin to take jobs in this process, in ``at_once`` threads; gives the calls that it has in hand, as they change.
 
     Raises:
         MissingExtra: DBOS is not installed.
@@ -125,6 +127,7 @@ def serve_jobs(rooms: Rooms, settings: Settings, worker_id: str, at_once: int, c
         "run_migrations": False,
     }
     dbos.DBOS(config=config)
+    in_hand: set[str] = set()
 
     @dbos.DBOS.step(name="process")  # type: ignore[untyped-decorator,unused-ignore]
     def process_step(call_id: str) -> str:
@@ -132,13 +135,18 @@ def serve_jobs(rooms: Rooms, settings: Settings, worker_id: str, at_once: int, c
 
     @dbos.DBOS.workflow(name=WORKFLOW, max_recovery_attempts=DEADLY)  # type: ignore[untyped-decorator,unused-ignore]
     def carry(call_id: str) -> str:
-        outcome: str = process_step(call_id)
+        in_hand.add(call_id)
+        try:
+            outcome: str = process_step(call_id)
+        finally:
+            in_hand.discard(call_id)
         return outcome
 
     dbos.DBOS.launch()
     dbos.DBOS.register_queue(
         QUEUE, worker_concurrency=at_once, polling_interval_sec=POLL_S, on_conflict="always_update"
     )
+    return in_hand
 
 
 def stop_jobs(within_s: int) -> None:
@@ -213,6 +221,7 @@ def queue(settings: Settings) -> Iterator[DBOSClient]:
         system_database_url=settings.jobs_url,
         serializer=dbos.DBOSPortableJSONSerializer(),
         application_name="callseal",
+        retry_connection_errors=False,
     )
     try:
         yield client
@@ -221,33 +230,42 @@ def queue(settings: Settings) -> Iterator[DBOSClient]:
 
 
 def enqueue(client: DBOSClient, call_id: str, priority: int, *, attempt: int = 1, delay_s: float = 0.0) -> None:
-    """Put a waiting call into the queue; the same try of the same call is there once, however often it is put in."""
-    client.enqueue(
-        {
-            "queue_name": QUEUE,
-            "workflow_name": WORKFLOW,
-            "workflow_id": f"{call_id}:{attempt}",
-            "app_version": WORKFLOW_VERSION,
-            "priority": priority,
-            "delay_seconds": delay_s,
-        },
-        call_id,
-    )
+    """Put a waiting call into the queue; the same try of the same call is there once, however often it is put in.
+
+    Raises:
+        StoreUnavailable: the queue cannot be reached; whoever fills it again will find the call.
+    """
+    options: EnqueueOptions = {
+        "queue_name": QUEUE,
+        "workflow_name": WORKFLOW,
+        "workflow_id": f"{call_id}:{attempt}",
+        "app_version": WORKFLOW_VERSION,
+        "priority": priority,
+        "delay_seconds": delay_s,
+    }
+    with unavailable():
+        client.enqueue(options, call_id)
 
 
 def enqueue_waiting(client: DBOSClient, rooms: Rooms, now: datetime) -> int:
     """Put every waiting call into the queue that has no job there; gives how many.
 
     A call that ended its worker DEADLY times is quarantined instead.
+
+    Raises:
+        StoreUnavailable: queue or records cannot be reached.
     """
     added = 0
+    queued = {job.call_id for job in _listed(client, status=list(_OPEN))}
     for call_id in _waiting_ids(rooms.records):
+        if call_id in queued:
+            continue
         tries = jobs(client, call_id=call_id)
         if any(job.state in ("waiting", "running") for job in tries):
             continue
         if any(job.state == "cancelled" for job in tries[-1:]):
             continue
-        if any(job.state == "failed" for job in tries):
+        if any(job.outcome == ENDED_WORKER for job in tries):
             give_up(call_id, CallsealError(f"the call ended its worker {DEADLY} times"), rooms, now)
             continue
         delay_s = RETRY_S[min(len(tries), len(RETRY_S)) - 1] if tries else 0
@@ -257,25 +275,23 @@ def enqueue_waiting(client: DBOSClient, rooms: Rooms, now: datetime) -> int:
     return added
 
 
-def waiting(client: DBOSClient) -> int:
-    """How many jobs wait or run."""
-    return sum(_count(client, state) for state in _OPEN)
+def is_busy(client: DBOSClient) -> bool:
+    """Whether a job waits or runs."""
+    return bool(_listed(client, status=list(_OPEN), limit=1))
 
 
 def jobs(client: DBOSClient, *, call_id: str) -> list[Job]:
     """The jobs of a call, the oldest first."""
-    return [_job(e) for e in client.list_workflows(name=WORKFLOW, workflow_id_prefix=f"{call_id}:", load_input=False)]
+    return [job for job in _listed(client, workflow_id_prefix=f"{call_id}:") if job.call_id == call_id]
 
 
 def latest(client: DBOSClient, limit: int) -> list[Job]:
     """The jobs that wait or run, and those that ended last, at most ``limit`` of each; the oldest first."""
     ended = [state for state in _STATES if state not in _OPEN]
     found = [
-        _job(each)
+        job
         for states in (_OPEN, ended)
-        for each in client.list_workflows(
-            name=WORKFLOW, status=list(states), limit=limit, sort_desc=states is ended, load_input=False
-        )
+        for job in _listed(client, status=list(states), limit=limit, sort_desc=states is ended)
     ]
     return sorted(found, key=lambda job: job.created_at)
 
@@ -284,12 +300,7 @@ def progress(client: DBOSClient, now: datetime) -> Progress:
     """How far the queue is, and when it will be empty at the speed of the last hour."""
     depth = {state: _count(client, state) for state in _OPEN}
     since = now - _WINDOW
-    ended = [
-        _job(each)
-        for each in client.list_workflows(
-            name=WORKFLOW, status="SUCCESS", completed_after=since.isoformat(), load_input=False, load_output=False
-        )
-    ]
+    ended = _listed(client, status="SUCCESS", completed_after=since.isoformat())
     running, waiting = depth.pop("PENDING"), sum(depth.values())
     begun = min((max(job.taken_at, since) for job in ended if job.taken_at), default=None)
     if begun is None or begun >= now:
@@ -301,7 +312,12 @@ def progress(client: DBOSClient, now: datetime) -> Progress:
 
 
 def _count(client: DBOSClient, state: str) -> int:
-    return len(client.list_workflows(name=WORKFLOW, status=state, load_input=False, load_output=False))
+    return len(_listed(client, status=state, load_output=False))
+
+
+def _listed(client: DBOSClient, **which: Any) -> list[Job]:
+    with unavailable():
+        return [_job(each) for each in client.list_workflows(name=WORKFLOW, load_input=False, **which)]
 
 
 def cancel(client: DBOSClient, call_id: str) -> int:
@@ -323,28 +339,26 @@ def retry(client: DBOSClient, call_id: str, records: Records) -> None:
     enqueue(client, call_id, LIVE, attempt=len(jobs(client, call_id=call_id)) + 1)
 
 
-def beat(records: Records, worker_id: str, now: datetime) -> list[str]:
-    """Say that this worker is alive; gives those that fell silent, each to one worker only."""
-    gone_before = now - timedelta(seconds=SILENT_S)
-    table = schema.workers
-    with writing(records.engine) as connection:
-        connection.execute(table.delete().where(table.c.worker_id == worker_id))
-        connection.execute(table.insert().values(worker_id=worker_id, seen_at=now))
-        silent = list(connection.execute(sa.select(table.c.worker_id).where(table.c.seen_at < gone_before)).scalars())
-        connection.execute(table.delete().where(table.c.worker_id.in_(silent)))
-    return silent
-
-
-def leave(records: Records, worker_id: str) -> None:
-    """Say that this worker ended; nobody needs to take over from it."""
-    with writing(records.engine) as connection:
-        connection.execute(schema.workers.delete().where(schema.workers.c.worker_id == worker_id))
-
-
 def take_over(worker_ids: list[str]) -> None:
     """Put the jobs that these workers had back into the queue."""
     if worker_ids:
         _library().DBOS._recover_pending_workflows(worker_ids)  # noqa: SLF001 -- DBOS has no other name for it
+
+
+def take_up_dropped(
+    client: DBOSClient, worker_id: str, in_hand: Collection[str], dropped_before: Collection[str]
+) -> set[str]:
+    """Put the jobs back into the queue that this worker took and does not have, as seen twice in a row.
+
+    A thread of DBOS that cannot reach its database may end without a word; its job would stay taken for as long as the
+    worker lives. Gives the jobs that are seen so for the first time, for the next look.
+    """
+    taken = _listed(client, status="PENDING", executor_id=worker_id)
+    dropped = {job.job_id for job in taken if job.call_id not in in_hand}
+    for job_id in dropped & set(dropped_before):
+        with unavailable():
+            client.resume_workflow(job_id, queue_name=QUEUE)
+    return dropped - set(dropped_before)
 
 
 def _waiting_ids(records: Records, among: Iterable[str] | None = None) -> list[str]:
@@ -360,7 +374,7 @@ def _waiting_ids(records: Records, among: Iterable[str] | None = None) -> list[s
 
 def _job(found: Any) -> Job:
     call_id, _, _ = found.workflow_id.rpartition(":")
-    failed = found.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+    deadly = found.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
     return Job(
         job_id=found.workflow_id,
         call_id=call_id,
@@ -368,7 +382,7 @@ def _job(found: Any) -> Job:
         priority=found.priority or LIVE,
         created_at=datetime.fromtimestamp(found.created_at / 1000, UTC),
         worker_id=found.executor_id,
-        outcome="ended its worker" if failed else found.output,
+        outcome=ENDED_WORKER if deadly else found.output,
         taken_at=_instant(found.dequeued_at),
         ended_at=_instant(found.completed_at),
     )

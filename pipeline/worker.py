@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from pipeline import jobs
+from pipeline.alive import Neighbours
 from pipeline.errors import Temporary
 from pipeline.sweep import GRACE, sweep
 
@@ -45,28 +47,33 @@ def work(
     Raises:
         MissingExtra: DBOS is not installed.
     """
-    jobs.serve_jobs(rooms, settings, worker_id, at_once, clock)
-    beats = 0
+    in_hand = jobs.serve_jobs(rooms, settings, worker_id, at_once, clock)
+    beats, neighbours = 0, Neighbours(rooms.records, worker_id)
+    dropped: set[str] = set()
     try:
         with jobs.queue(settings) as client, stopped() as stop:
             while not stop.is_set():
                 with suppress(Temporary):  # a store or database that is away for a while is no reason to end
-                    _beat(client, rooms, worker_id, clock(), sweeping=beats % SWEEP_BEATS == 0)
-                    if until_empty and not jobs.waiting(client):
+                    idle = not jobs.is_busy(client)
+                    dropped = jobs.take_up_dropped(client, worker_id, in_hand, dropped)
+                    added = _beat(client, rooms, neighbours, clock(), sweeping=beats % SWEEP_BEATS == 0)
+                    if until_empty and idle and not added:
                         break
                 beats += 1
                 stop.wait(jobs.POLL_S if until_empty else BEAT_S)
     finally:
         jobs.stop_jobs(WITHIN_S)
         with suppress(Temporary):
-            jobs.leave(rooms.records, worker_id)
+            neighbours.leave()
 
 
-def _beat(client: DBOSClient, rooms: Rooms, worker_id: str, now: datetime, *, sweeping: bool) -> None:
-    jobs.take_over(jobs.beat(rooms.records, worker_id, now))
-    jobs.enqueue_waiting(client, rooms, now)
+def _beat(client: DBOSClient, rooms: Rooms, neighbours: Neighbours, now: datetime, *, sweeping: bool) -> int:
+    """Gives how many calls were put into the queue."""
+    jobs.take_over(neighbours.beat(now, time.monotonic()))
+    added = jobs.enqueue_waiting(client, rooms, now)
     if sweeping:
         sweep(rooms.archive, rooms.records, now - GRACE)
+    return added
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import jobs
+from pipeline.alive import SILENT_S, Neighbours
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import NotFound, StoreUnavailable
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.run import Rooms
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -193,14 +197,39 @@ def test_an_error_that_may_pass_leaves_the_call_waiting(line: Line, monkeypatch:
 
 
 def test_a_silent_worker_is_noticed_once(line: Line) -> None:
-    """Of two workers that look at the same time as a third falls silent, one takes over from it."""
-    records = line.held.records
-    later = NOW + timedelta(seconds=jobs.SILENT_S + 1)
-    assert jobs.beat(records, "gone", NOW) == []
-    assert jobs.beat(records, "here", later) == ["gone"]
-    assert jobs.beat(records, "there", later) == []
-    jobs.leave(records, "here")
-    assert jobs.beat(records, "there", later + timedelta(hours=1)) == []
+    """Of two workers that hear nothing new from a third, one takes over from it; one that left is not missed."""
+    gone, here, there = (Neighbours(line.held.records, name) for name in ("gone", "here", "there"))
+    assert gone.beat(NOW, 0) == []
+    assert here.beat(NOW, 7) == there.beat(NOW, 7) == []
+    assert here.beat(LATER, 7 + SILENT_S) == there.beat(LATER, 7 + SILENT_S) == []
+    assert here.beat(NOW, 8 + SILENT_S) == ["gone"]
+    assert there.beat(NOW, 8 + SILENT_S) == []
+    here.leave()
+    assert there.beat(LATER, 9 + 2 * SILENT_S) == []
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=30), timedelta(days=-30)])
+def test_a_worker_whose_clock_is_wrong_is_not_silent(line: Line, wrong: timedelta) -> None:
+    """Two workers that speak in turn are alive to each other, however far their clocks are apart."""
+    one, other = (Neighbours(line.held.records, name) for name in ("one", "other"))
+    for beat in range(4):
+        now, steady_s = NOW + timedelta(seconds=40 * beat), 40.0 * beat
+        assert one.beat(now, steady_s) == other.beat(now + wrong, 1e6 + steady_s) == []
+
+
+def test_a_job_that_its_worker_dropped_is_taken_up_again(line: Line) -> None:
+    """One that the worker took and does not have goes back into the queue when it is seen so twice, and no other."""
+    with jobs.queue(line.settings) as client:
+        for call_id in ("CA-a", "CA-b", "CA-c"):
+            jobs.enqueue(client, call_id, jobs.LIVE)
+        taken = "UPDATE workflow_status SET status = 'PENDING', executor_id = ? WHERE workflow_uuid = ?"
+        with closing(sqlite3.connect(line.settings.data_dir / "jobs.db")) as connection, connection:
+            connection.executemany(taken, [("one", "CA-a:1"), ("one", "CA-b:1"), ("other", "CA-c:1")])
+        seen = jobs.take_up_dropped(client, "one", {"CA-b"}, ())
+        assert seen == {"CA-a:1"}
+        assert jobs.take_up_dropped(client, "one", {"CA-b"}, seen) == set()
+        states = {job.call_id: job.state for job in jobs.latest(client, 9)}
+        assert states == {"CA-a": "waiting", "CA-b": "running", "CA-c": "running"}
 
 
 def test_a_queue_that_is_open_stays_one_queue(line: Line) -> None:
@@ -215,10 +244,10 @@ def test_a_queue_that_is_open_stays_one_queue(line: Line) -> None:
     )
     journal = line.settings.data_dir / "jobs.db-wal"
     with jobs.queue(line.settings) as client:
-        assert jobs.waiting(client) == 0
+        assert not jobs.is_busy(client)
         with jobs.queue(line.settings) as again:
-            assert jobs.waiting(again) == 0
+            assert not jobs.is_busy(again)
         before = journal.stat().st_ino
         subprocess.run([sys.executable, "-c", other, str(line.settings.data_dir)], check=True, timeout=120)
         assert journal.stat().st_ino == before
-        assert jobs.waiting(client) == 1
+        assert jobs.is_busy(client)
