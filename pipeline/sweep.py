@@ -44,8 +44,11 @@ def sweep(archive: Archive, records: Records, older_than: datetime, *, at_most: 
     Raises:
         StoreUnavailable: store or database failed; what was removed is gone, and sweeping again is safe.
     """
+    seen = list(islice(archive.store.list(), at_most + 1))
+    # A clock that is ahead would make everything old: what counts is how far an object is behind the store's newest.
+    older_than = min([older_than, *(max(each.modified_at for each in seen) - GRACE for _ in seen[:1])])
     unfinished = archive.store.remove_partial(older_than)
-    if sum(1 for _ in islice(archive.store.list(), at_most + 1)) > at_most:
+    if len(seen) > at_most:
         return Swept(unfinished=unfinished)
     found = archive.unreferenced(records.object_keys(), older_than)
     known = records.object_keys() if found else frozenset[str]()  # a row may have appeared while the store was listed

@@ -1,9 +1,10 @@
 """A process that dies while it carries a call through: ``python -m tests.kill_child FOLDER`` tries point after point.
 
 Prints one JSON line per point. Each attempt is a forked child that processes the scripted call and kills itself when a
-stage begins, or, when the call was stored before by other models, just before it removes the n-th object that nobody
-needs any more. What the dead child left is copied to ``FOLDER/POINT-left``; a second child then processes the call
-again, in ``FOLDER/POINT``. ``tests.crash`` dies at each change of a file.
+stage begins; as a power cut would, just before the n-th time that it creates, links or removes something in its store;
+or, when the call was stored before by other models, just before it removes the n-th object that nobody needs any more.
+What the dead child left is copied to ``FOLDER/POINT-left``; a second child then processes the call again, in
+``FOLDER/POINT``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import av  # noqa: F401 -- here, so that no child has to import it
+
 from pipeline.config import load_settings
 from pipeline.intake.ingest import Delivery
 from pipeline.metadata import parse_metadata
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     Prepare = Callable[[], Callable[[str], None]]
 
 STAGES: Final = ("intake", "transcribe", "diarize", "detect", "consent", "redact", "verify", "seal")
+_TOUCHES: Final = {"open", "os.link", "os.remove", "os.mkdir"}
 OTHER_MODELS: Final = "f" * 64
 
 
@@ -99,15 +103,38 @@ def _at_removal(number: int, store: Path) -> Prepare:
     return prepare
 
 
+def _at_touch(number: int, store: Path) -> Prepare:
+    """Die just before the ``number``-th change of a file in the store."""
+
+    def prepare() -> Callable[[str], None]:
+        count = itertools.count(1)
+
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            if event in _TOUCHES and str(arguments[0]).startswith(str(store)):
+                reads = event == "open" and not int(arguments[2] or 0) & os.O_CREAT
+                if not reads and next(count) == number:
+                    _die()
+
+        sys.addaudithook(hook)
+        return _quiet()
+
+    return prepare
+
+
 def main(folder: Path) -> None:
-    """Every stage, then every removal until one attempt ends well."""
+    """Every stage, then every touch and every removal until one attempt ends well."""
     (folder / "call.wav").write_bytes(scripted.recording())
-    scripted.rooms(load_settings(folder / "warm")).records.close()  # so that no child has to import everything anew
+    scripted.rooms(load_settings(folder / "fresh")).records.close()  # so that no child has to import everything anew
     for stage in STAGES:
         Point(stage, folder / stage).report(_at_stage(stage))
+    _until_well(folder, "touch", _at_touch, replaces=False)
+    _until_well(folder, "removal", _at_removal, replaces=True)
+
+
+def _until_well(folder: Path, kind: str, at: Callable[[int, Path], Prepare], *, replaces: bool) -> None:
     for number in itertools.count(1):
-        point = Point(f"removal-{number}", folder / f"removal-{number}", replaces=True)
-        if point.report(_at_removal(number, point.data_dir / "objects")) == 0:
+        data_dir = Path(shutil.copytree(folder / "fresh", folder / f"{kind}-{number}"))
+        if Point(data_dir.name, data_dir, replaces).report(at(number, data_dir / "objects")) == 0:
             return
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.archive import place
 from pipeline.build import custody
 from pipeline.config import load_settings
+from pipeline.errors import CannotOpen
 from pipeline.export import export_call
 from pipeline.keys import open_subject_key
-from pipeline.roles import Role
 from pipeline.sweep import GRACE, Swept, sweep
 from pipeline.types import ArtifactKind, Status
 from tests import kill_child, scripted
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.custody import Custody
-    from tests.real import Here
 
-pytest_plugins = ("tests.real",)
+pytestmark = pytest.mark.faults
 
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-LATER = datetime.now(UTC) + timedelta(days=1)
-EARLIER = datetime.now(UTC) - timedelta(days=1)
+NOW = datetime.now(UTC)
 STORED = sorted({"redacted_audio", "transcript", "consent_record", "manifest"})
+KILLED = -9
 SECRETS = needles(scripted.NAME, scripted.CARD, scripted.CALLER, scripted.ORDINARY)
 
 
@@ -62,6 +61,16 @@ def _unknown(held: Custody) -> set[str]:
     return {each.key for each in held.archive.store.list()} - held.records.object_keys()
 
 
+def _known(held: Custody) -> frozenset[str]:
+    return held.records.object_keys()
+
+
+def _age(data: Path, names: set[str]) -> None:
+    then = (NOW - GRACE - timedelta(minutes=5)).timestamp()
+    for name in names:
+        os.utime(data / "objects" / name, (then, then))
+
+
 def _stored_once(held: Custody, to: Path) -> None:
     """The call is stored, has each artifact once, every one of them opens, and it can be exported."""
     call = held.records.call("CA-scripted")
@@ -78,15 +87,16 @@ def _stored_once(held: Custody, to: Path) -> None:
     assert len(held.records.calls_of_subject(call.subject_id)) == 1
 
 
-@pytest.mark.faults
 def test_every_point_was_tried(deaths: Deaths) -> None:
-    """Each stage and each removal of what was replaced killed the process; the last attempt had none left to die at."""
+    """Each stage, change of a file and removal of what was replaced killed the process, until there was none left."""
     removals = [f"removal-{number}" for number in range(1, len(STORED) + 3)]  # the old artifacts, the original, none
-    assert list(deaths.ended) == [*kill_child.STAGES, *removals]
-    assert [died for died, _ in deaths.ended.values()] == [-9] * (len(deaths.ended) - 1) + [0]
+    touches = [name for name in deaths.ended if name.startswith("touch")]
+    assert list(deaths.ended) == [*kill_child.STAGES, *touches, *removals]
+    assert len(touches) > 15
+    assert [name for name, (died, _) in deaths.ended.items() if died != KILLED] == [touches[-1], removals[-1]]
+    assert deaths.ended[touches[-1]] == deaths.ended[removals[-1]] == (0, 0)
 
 
-@pytest.mark.faults
 def test_after_a_kill_no_row_is_without_its_object(deaths: Deaths) -> None:
     """Whenever it dies, every row has its object, and a call that is finished opens."""
     for name in deaths.ended:
@@ -99,7 +109,6 @@ def test_after_a_kill_no_row_is_without_its_object(deaths: Deaths) -> None:
         held.records.close()
 
 
-@pytest.mark.faults
 def test_what_a_kill_leaves_is_sealed(deaths: Deaths) -> None:
     """No file that a dead process left holds a word of the call or its caller."""
     for name in deaths.ended:
@@ -108,95 +117,39 @@ def test_what_a_kill_leaves_is_sealed(deaths: Deaths) -> None:
         assert sightings(SECRETS, left) == [], name
 
 
-@pytest.mark.faults
 def test_processed_again_it_is_stored_once(deaths: Deaths) -> None:
     """The same call, delivered again after the kill, ends with one result that opens; what is left over is swept."""
+    swept = 0
     for name, (_, again) in deaths.ended.items():
         assert again == 0, name
         held = deaths.custody(name)
         unknown = _unknown(held)
-        assert unknown or name in ("intake", list(deaths.ended)[-1]), name  # else there is nothing to sweep
-        assert sweep(held.archive, held.records, EARLIER) == Swept()
-        assert _unknown(held) == unknown
-        assert sweep(held.archive, held.records, LATER).objects == len(unknown), name
+        assert sweep(held.archive, held.records, NOW) == Swept()
+        _age(deaths.folder / name, {key for key in objects(deaths.folder / name) if key[-32:] not in _known(held)})
+        assert sweep(held.archive, held.records, NOW).objects == len(unknown), name
+        swept += len(unknown)
         assert len(objects(deaths.folder / name)) == len(STORED), name
         _stored_once(held, deaths.folder / f"{name}-out")
         held.records.close()
+    assert swept > len(kill_child.STAGES)  # else there was nothing to sweep
 
 
-@pytest.fixture(name="held")
-def _held(tmp_path: Path, acted: Here) -> Custody:
-    """A data folder with one stored call."""
-    (tmp_path / "call.wav").write_bytes(scripted.recording())
-    (tmp_path / "call.json").write_bytes(scripted.metadata())
-    assert _process(acted, tmp_path) == 0
-    return custody(load_settings(tmp_path / "data"), Role.WORKER)
-
-
-def _process(acted: Here, folder: Path) -> int:
-    arguments = (folder / "call.wav", "--metadata", folder / "call.json", "--data-dir", folder / "data", "--json")
-    return acted("process", *arguments).code
-
-
-def _lost(held: Custody, count: int = 1) -> set[str]:
-    """Objects without a row, as a death leaves them."""
-    call = held.records.call("CA-scripted")
-    key = call and held.records.subject_key(call.subject_id)
-    assert key
-    subject = open_subject_key(held.root, key)
-    put = held.archive.put
-    return {put("CA-lost", ArtifactKind.INTAKE, subject, b"lost").object_key for _ in range(count)}
-
-
-def _age(tmp_path: Path, keys: set[str], by: timedelta) -> None:
-    then = (datetime.now(UTC) - by).timestamp()
-    for path in files(tmp_path / "data" / "objects"):
-        if path.name in keys:
-            os.utime(path, (then, then))
-
-
-@pytest.mark.parametrize(
-    ("age", "stays"), [(GRACE - timedelta(minutes=5), True), (GRACE + timedelta(minutes=5), False)]
-)
-def test_the_command_sweeps(held: Custody, tmp_path: Path, acted: Here, age: timedelta, *, stays: bool) -> None:
-    """``process`` removes what others left more than a day ago, and nothing younger."""
-    lost = _lost(held)
-    _age(tmp_path, lost | held.records.object_keys(), age)
-    assert _process(acted, tmp_path) == 0
-    assert _unknown(held) == (lost if stays else set())
-    assert len(held.records.object_keys()) == len(STORED)
-
-
-def test_known_objects_are_never_swept(held: Custody) -> None:
-    """However old it is, an object that a row knows stays."""
-    before = {each.key for each in held.archive.store.list()}
-    assert sweep(held.archive, held.records, LATER + timedelta(days=36_500)) == Swept()
-    assert {each.key for each in held.archive.store.list()} == before == held.records.object_keys()
-
-
-def test_unfinished_writes_are_swept(held: Custody, tmp_path: Path) -> None:
-    """A write that was cut off is removed once it is old enough."""
-    partial = tmp_path / "data" / "objects" / "partial"
-    (partial / "0123.cut").write_bytes(b"sealed")
-    assert sweep(held.archive, held.records, EARLIER) == Swept()
-    assert sweep(held.archive, held.records, LATER) == Swept(unfinished=1)
-    assert files(partial) == []
-
-
-def test_a_large_store_is_left_alone(held: Custody) -> None:
-    """A store with more objects than a sweep may cost is not looked through."""
-    lost = _lost(held)
-    assert sweep(held.archive, held.records, LATER, at_most=len(STORED)) == Swept()
-    assert _unknown(held) == lost
-    assert sweep(held.archive, held.records, LATER, at_most=len(STORED) + 1) == Swept(objects=1)
-
-
-def test_a_strange_database_sweeps_nothing(held: Custody, tmp_path: Path) -> None:
-    """A database that knows next to nothing of the store is the wrong one, and must not empty it."""
-    other = custody(load_settings(tmp_path / "other"), Role.WORKER)
-    before = objects(tmp_path / "data")
-    assert sweep(held.archive, other.records, LATER) == Swept()
-    assert objects(tmp_path / "data") == before
-    _lost(held, 2 * len(STORED) + 1)
-    assert sweep(held.archive, held.records, LATER) == Swept()
-    other.records.close()
+def test_what_is_left_opens_for_nobody(deaths: Deaths) -> None:
+    """Of an object without a row no file holds the key."""
+    looked_at = 0
+    for name in deaths.ended:
+        left = deaths.folder / f"{name}-left"
+        held = deaths.custody(f"{name}-left")
+        database = b"".join(path.read_bytes() for path in left.glob("callseal.db*"))
+        key = held.records.subject_key(held.root.subject_id(scripted.CALLER))
+        known = held.records.artifacts("CA-scripted")
+        for orphan in _unknown(held):
+            assert orphan.encode() not in database, name
+            for where in (place("CA-scripted", kind, orphan) for kind in ArtifactKind):
+                for artifact in known:
+                    assert key
+                    with pytest.raises(CannotOpen):
+                        open_subject_key(held.root, key).unwrap(artifact.sealed.wrapped_key, where)
+                    looked_at += 1
+        held.records.close()
+    assert looked_at > 0
