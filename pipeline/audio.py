@@ -154,6 +154,9 @@ def _frames(source: OpenSource, sample_format: str, rate_hz: int, max_duration_s
         resampler = AudioResampler(format=sample_format, layout=layout, rate=rate_hz)
         decoded = total = 0
         source_rate_hz = stream.codec_context.sample_rate
+        promised_s = _promised_s(source, container, stream)
+        if promised_s is not None and promised_s > max_duration_s:
+            raise BadAudio(f"the recording is longer than the limit of {max_duration_s:g} s")
         try:
             for frame in itertools.chain(_decoded(container, stream), (None,)):
                 if frame is not None:
@@ -171,7 +174,7 @@ def _frames(source: OpenSource, sample_format: str, rate_hz: int, max_duration_s
             raise BadAudio("the recording is damaged") from exc
         if decoded == 0:
             raise BadAudio("the recording is empty")
-        decoded_s, promised_s = decoded / source_rate_hz, _promised_s(source, container, stream)
+        decoded_s = decoded / source_rate_hz
         if promised_s is not None and decoded_s < promised_s - _LENGTH_SLACK_S:
             raise BadAudio(f"the recording is truncated: it states {promised_s:.1f} s and holds {decoded_s:.1f} s")
 
