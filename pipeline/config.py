@@ -149,6 +149,8 @@ class ApiSettings(_Part):
         public_url: under which the platform knows this server; a signature of Twilio covers it.
         max_body_bytes: of an upload; an event may have 256 KiB.
         per_minute: requests from one address; more are told to come later.
+        reserve_bytes: of each disk that intake leaves to the workers; below, calls are told to come later.
+        max_waiting: calls that may wait; more are told to come later.
         twilio_auth_token: with which Twilio signs.
         webhook_secret: of the Standard Webhooks specification, ``whsec_...``.
     """
@@ -158,6 +160,8 @@ class ApiSettings(_Part):
     public_url: str
     max_body_bytes: Annotated[int, Field(gt=0)]
     per_minute: Annotated[int, Field(ge=1)]
+    reserve_bytes: Annotated[int, Field(ge=0)]
+    max_waiting: Annotated[int, Field(ge=1)]
     twilio_auth_token: SecretStr
     webhook_secret: SecretStr
 

@@ -125,8 +125,9 @@ class Records:
         with reading(self.engine) as connection:
             key = _live_key(connection, subject_id)
         if key is None:
+            fresh = new_subject_key(root, subject_id)  # writes its share: not while all writers wait for this one
             with writing(self.engine) as connection:
-                key = _live_key(connection, subject_id) or _add_key(connection, root, subject_id, now)
+                key = _live_key(connection, subject_id) or _add_key(connection, root, fresh, now)
         return open_subject_key(root, key)
 
     def subject_key(self, subject_id: str) -> SubjectKey | None:
@@ -384,9 +385,8 @@ def _refuse_to_replace_held(connection: Connection, before: CallRecord) -> None:
         raise Refused(f"call {before.call_id} is held by {hold_id}: its result stays as it is")
 
 
-def _add_key(connection: Connection, root: RootKey, subject_id: str, now: datetime) -> SubjectKey:
+def _add_key(connection: Connection, root: RootKey, key: SubjectKey, now: datetime) -> SubjectKey:
     root_keys.require_current(connection, root, now)
-    key = new_subject_key(root, subject_id)
     values = {"key_id": key.key_id, "root_key_id": key.root_key_id, "wrapped_key": key.wrapped_key, "created_at": now}
     connection.execute(schema.subjects.insert().values(subject_id=key.subject_id, **values))
     return key

@@ -19,11 +19,13 @@ from sqlalchemy import (
     DateTime,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -33,7 +35,7 @@ from pipeline.numbers import reads_like_a_number
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD: Final = "0010"  # the newest version in pipeline/migrations/versions
+HEAD: Final = "0011"  # the newest version in pipeline/migrations/versions
 
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SPOKEN: Final = frozenset({"text", "words", "word", "value", "transcript", "name", "caller", "callee", "number"})
@@ -106,6 +108,7 @@ def check_content_free(value: Any, path: str = "record") -> None:
 
 
 metadata = MetaData()
+_WAITING: Final = text("status IS NULL")
 
 subjects = Table(
     "subjects",
@@ -129,6 +132,7 @@ calls = Table(
     Column("duration_s", Float, nullable=True),
     Column("summary", ContentFreeJson, nullable=False),
     Column("agent_subject_id", String(64), nullable=True, index=True),
+    Index("ix_calls_waiting", "received_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
 )
 artifacts = Table(
     "artifacts",

@@ -7,6 +7,7 @@ plain. Answers and logs hold ids and names of errors.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,8 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from pipeline.api import events, metrics, multipart, s3_events
-from pipeline.api.limits import RateLimit
+from pipeline.api.limits import Aside, Limited, RateLimit
+from pipeline.api.pressure import Pressure, pressure
 from pipeline.errors import BadInput, BadMetadata, CallsealError, NotFound, Refused, Temporary
 from pipeline.intake.arrival import Legs, hand_in
 from pipeline.metadata import parse_metadata
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
     from pipeline.retention.retain import RetentionPolicy
 
 EVENT_BYTES: Final = 256 << 10
+EVENTS_AT_ONCE: Final = 4  # more would only wait for each other: for the interpreter, and for the turn to write
 _STATUS: Final[tuple[tuple[type[CallsealError], int], ...]] = (
     (BadInput, 422),
     (Refused, 403),
     (NotFound, 404),
     (Temporary, 503),
 )
+_LATER: Final = {"Retry-After": "5"}  # seconds, for what has no room now or cannot be reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +72,18 @@ def make_app(door: Door) -> FastAPI:
     """The application; ``/docs`` describes it."""
     app = FastAPI(title="callseal", description="Finished calls in.", redoc_url=None)
     limit = RateLimit(door.settings.api.per_minute)
-
-    @app.middleware("http")
-    async def _admit(request: Request, call_next: Any) -> Any:
-        peer = request.client.host if request.client else ""
-        if not limit.admits(peer, door.clock()):
-            return JSONResponse({"error": "TooManyRequests"}, 429, {"Retry-After": "1"})
-        return await call_next(request)
+    app.add_middleware(Limited, limit=limit, clock=door.clock)
 
     @app.exception_handler(CallsealError)
     async def _refuse(_: Request, exc: CallsealError) -> JSONResponse:
         status = next((code for kind, code in _STATUS if isinstance(exc, kind)), 500)
-        return JSONResponse({"error": type(exc).__name__, "message": str(exc)}, status)
+        later = _LATER if isinstance(exc, Temporary) else None
+        return JSONResponse({"error": type(exc).__name__, "message": str(exc)}, status, later)
 
     _watching(app, door)
-    _taking(app, door)
-    _announcing(app, door)
+    room, aside = pressure(door.settings, door.held.records), Aside(EVENTS_AT_ONCE)
+    _taking(app, door, room, aside)
+    _announcing(app, door, room, aside)
     if door.ears is not None and door.settings.live.at_once:
         from pipeline.api.live import add_live
 
@@ -112,7 +112,7 @@ def _watching(app: FastAPI, door: Door) -> None:
         return PlainTextResponse(metrics.page(door.held.records, door.progress(), door.clock()))
 
 
-def _taking(app: FastAPI, door: Door) -> None:
+def _taking(app: FastAPI, door: Door, room: Pressure, aside: Aside) -> None:
     """Ways in for finished calls."""
 
     @app.post("/calls", status_code=202, dependencies=[Depends(_token(door, Scope.DELIVER))])
@@ -126,47 +126,49 @@ def _taking(app: FastAPI, door: Door) -> None:
             raise BadMetadata("the first part is called metadata")
         metadata = parse_metadata(_small(first))
         legs = multipart.legs(parts)
-        return _take(door, legs, metadata)
+        return _take(door, room, legs, metadata)
 
     @app.post("/hooks/twilio", status_code=202)
-    def twilio(request: Request) -> dict[str, Any]:
+    async def twilio(request: Request) -> dict[str, Any]:
         """A recording status callback of Twilio; metadata may stand in its URL's query, which the signature covers."""
-        fields = events.form(_small(_body(request, EVENT_BYTES)))
+        fields = events.form(await _event(request))
         url = door.settings.api.public_url.rstrip("/") + request.url.path
         url += f"?{request.url.query}" if request.url.query else ""
         secret = door.settings.api.twilio_auth_token.get_secret_value()
         events.check_twilio(url, fields, request.headers.get("x-twilio-signature", ""), secret)
         found = events.of_twilio(fields, dict(request.query_params))
-        return _take(door, *found) if found else {"accepted": False}
+        return await aside(lambda: _take(door, room, *found)) if found else {"accepted": False}
 
     @app.post("/hooks/standard", status_code=202)
-    def standard(request: Request) -> dict[str, Any]:
+    async def standard(request: Request) -> dict[str, Any]:
         """An event ``call.finished`` signed by the Standard Webhooks specification."""
-        raw = _small(_body(request, EVENT_BYTES))
+        raw = await _event(request)
         events.check_standard(raw, dict(request.headers), door.settings.api.webhook_secret.get_secret_value())
         found = events.of_standard(raw)
-        return _take(door, *found) if found else {"accepted": False}
+        return await aside(lambda: _take(door, room, *found)) if found else {"accepted": False}
 
 
-def _announcing(app: FastAPI, door: Door) -> None:
+def _announcing(app: FastAPI, door: Door, room: Pressure, aside: Aside) -> None:
     """Ways in for notifications that name several calls."""
     s3_events.s3_name_rule(door.settings.s3_events)  # a pattern that means nothing is said at the start
 
     @app.post("/hooks/s3", status_code=202, dependencies=[Depends(_token(door, Scope.S3_EVENTS))])
-    def s3(request: Request) -> dict[str, Any]:
+    async def s3(request: Request) -> dict[str, Any]:
         """New recordings in listed buckets, as S3, SQS, SNS, Lambda or EventBridge tell of them."""
-        raw = _small(_body(request, EVENT_BYTES))
-        taken = [_take(door, *found) for found in s3_events.of_s3(raw, door.settings.s3_events)]
+        found = s3_events.of_s3(await _event(request), door.settings.s3_events)
+        taken = await aside(lambda: [_take(door, room, *each) for each in found])
         return {"accepted": bool(taken), "calls": taken}
 
 
-def _take(door: Door, legs: Legs, metadata: CallMetadata) -> dict[str, Any]:
+def _take(door: Door, room: Pressure, legs: Legs, metadata: CallMetadata) -> dict[str, Any]:
     """Seal the call, or what is known of it, and let it wait."""
+    room.admit(door.clock())
     limit = door.settings.audio.max_bytes
     added = hand_in(legs, metadata, door.held, door.retention, limit, door.clock())
     call_id = str(metadata.call_id)
     if added:
-        door.enqueue(call_id)
+        with suppress(Temporary):  # it waits, and workers fill the queue from what waits
+            door.enqueue(call_id)
     return {"accepted": True, "call_id": call_id, "repeated": not added}
 
 
@@ -198,6 +200,16 @@ def _body(request: Request, limit: int) -> Iterator[bytes]:
         if size > limit:
             raise BadInput(f"the body is larger than the limit of {limit} bytes")
         yield chunk
+
+
+async def _event(request: Request) -> bytes:
+    """The body of an event. Raises BadInput beyond EVENT_BYTES."""
+    whole = bytearray()
+    async for chunk in request.stream():
+        whole += chunk
+        if len(whole) > EVENT_BYTES:
+            raise BadInput(f"the body is larger than the limit of {EVENT_BYTES} bytes")
+    return bytes(whole)
 
 
 def _small(chunks: Iterable[bytes]) -> bytes:
