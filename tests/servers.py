@@ -109,11 +109,21 @@ def versioned_s3() -> Iterator[S3Server]:
         yield S3Server(endpoint, versioned=True, process=process)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostgresServer:
-    """A PostgreSQL server on a socket of its own; ``folder`` is its data."""
+    """A PostgreSQL server on a socket of its own.
+
+    Args:
+        folder: its data.
+        command: starts it.
+        options: of its process.
+        process: that is running.
+    """
 
     folder: Path
+    command: tuple[str, ...]
+    options: dict[str, Any]
+    process: subprocess.Popen[bytes]
 
     def url(self, database: str = "postgres") -> str:
         """As the settings take it."""
@@ -136,6 +146,18 @@ class PostgresServer:
         self.execute(f"TRUNCATE {tables} RESTART IDENTITY", database)
         self.execute(f"UPDATE alembic_version SET version_num = '{schema.HEAD}'", database)  # noqa: S608 -- ours
 
+    def kill(self) -> None:
+        """SIGKILL: its sessions notice and end by themselves."""
+        self.process.kill()
+        self.process.wait()
+
+    def start_again(self) -> None:
+        """What was killed, on the same data; until its last session has ended, a new one refuses to start."""
+        while True:
+            self.process = subprocess.Popen(self.command, **self.options)
+            with suppress(AssertionError):
+                return _wait_for(self.process, self.folder)
+
 
 @contextmanager
 def postgres() -> Iterator[PostgresServer]:
@@ -153,13 +175,14 @@ def postgres() -> Iterator[PostgresServer]:
         subprocess.run(made, check=True, **quiet)
         settings = ("fsync=off", "listen_addresses=", f"unix_socket_directories={data}", "max_connections=100")
         flags = [part for setting in settings for part in ("-c", setting)]
-        process = subprocess.Popen([bin_folder / "postgres", "-D", data, *flags], **quiet)
+        command = (str(bin_folder / "postgres"), "-D", str(data), *flags)
+        server = PostgresServer(data, command, quiet, subprocess.Popen(command, **quiet))
         try:
-            _wait_for(process, data)
-            yield PostgresServer(data)
+            _wait_for(server.process, data)
+            yield server
         finally:
-            process.send_signal(signal.SIGQUIT)  # at once: nothing of it is needed any more
-            process.wait()
+            server.process.send_signal(signal.SIGQUIT)  # at once: nothing of it is needed any more
+            server.process.wait()
 
 
 def _reachable(installed: Path, top: Path, owner: dict[str, Any]) -> Path:
