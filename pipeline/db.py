@@ -16,7 +16,7 @@ while its caller was erased is refused at the end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from pipeline import schema
 from pipeline.connect import connect, reading, writing
 from pipeline.errors import NotFound, Refused, Temporary
-from pipeline.keys import OpenSubjectKey, SubjectKey, new_subject_key, open_subject_key
+from pipeline.keys import OpenSubjectKey, SubjectKey, make_subject_key, open_subject_key
 from pipeline.keys import roots as root_keys
 from pipeline.retention.holds import held_in, refuse_restricted
 from pipeline.types import Artifact, ArtifactKind, SealedObject, Status
@@ -125,9 +125,11 @@ class Records:
         with reading(self.engine) as connection:
             key = _live_key(connection, subject_id)
         if key is None:
-            fresh = new_subject_key(root, subject_id)  # writes its share: not while all writers wait for this one
+            fresh, opened = make_subject_key(root, subject_id)  # writes its share: not while writers wait for this one
             with writing(self.engine) as connection:
                 key = _live_key(connection, subject_id) or _add_key(connection, root, fresh, now)
+            if key is fresh:
+                return opened
         return open_subject_key(root, key)
 
     def subject_key(self, subject_id: str) -> SubjectKey | None:
@@ -387,8 +389,7 @@ def _refuse_to_replace_held(connection: Connection, before: CallRecord) -> None:
 
 def _add_key(connection: Connection, root: RootKey, key: SubjectKey, now: datetime) -> SubjectKey:
     root_keys.require_current(connection, root, now)
-    values = {"key_id": key.key_id, "root_key_id": key.root_key_id, "wrapped_key": key.wrapped_key, "created_at": now}
-    connection.execute(schema.subjects.insert().values(subject_id=key.subject_id, **values))
+    connection.execute(schema.subjects.insert().values(**asdict(key), created_at=now))
     return key
 
 

@@ -124,10 +124,17 @@ def anonymous_subject_id() -> str:
 
 def new_subject_key(root: RootKey, subject_id: str) -> SubjectKey:
     """A fresh random key for ``subject_id``, wrapped under ``root``."""
+    return make_subject_key(root, subject_id)[0]
+
+
+def make_subject_key(root: RootKey, subject_id: str) -> tuple[SubjectKey, OpenSubjectKey]:
+    """A fresh random key for ``subject_id``, wrapped under ``root``, and the same ready for use."""
     handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
     key_id = secrets.token_hex(16)
     plain = Secret(proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
-    return SubjectKey(subject_id, key_id, root.key_id, root.wrap(plain, subject_binding(subject_id, key_id)))
+    wrapped = root.wrap(plain, subject_binding(subject_id, key_id))
+    opened = OpenSubjectKey(subject_id, key_id, handle.primitive(aead.Aead))
+    return SubjectKey(subject_id, key_id, root.key_id, wrapped), opened
 
 
 def open_subject_key(root: RootKey, key: SubjectKey) -> OpenSubjectKey:
