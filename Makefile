@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
-.PHONY: help setup demo demo-service demo-scale test test-faults lint type fmt lock bench bench-gpu bench-check bench-publish bench-accuracy bench-consent bench-erasure bench-sealing bench-diarization clean
+.PHONY: help setup demo demo-service demo-scale test test-faults lint type fmt lock bench bench-gpu bench-check bench-publish bench-accuracy bench-consent bench-erasure bench-sealing bench-hook bench-diarization clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ demo-scale: setup ## an archive of real calls, killed and gone on with, tightene
 test: setup ## every test, with real weights
 	@$(BIN)/python -m pytest -n 4 --dist loadfile
 
-test-faults: setup ## kill workers, hook and watcher where it hurts, and count what became of every call (minutes)
+test-faults: setup ## kill workers, hook, watcher, database and store, fill the disk, send what is hostile; count every call (minutes)
 	@$(BIN)/python -m tests.faults && $(BIN)/python -m pytest -m faults
 
 lint: .venv/installed ## style and formatting
@@ -57,6 +57,9 @@ bench-erasure: .venv/installed ## what an erasure costs beside deleting, and the
 
 bench-sealing: .venv/installed ## time to seal and open, as a ratio to raw AES-GCM on the same buffers
 	@$(BIN)/python -m benchmarks.sealing
+
+bench-hook: .venv/installed ## 100 finished-call events a second against the hook, on SQLite and on PostgreSQL
+	@$(BIN)/python -m benchmarks.hook
 
 bench-diarization: setup ## who speaks: speed against error
 	@$(BIN)/python -m benchmarks.diarization

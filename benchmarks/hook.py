@@ -23,7 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
+from pydantic import SecretStr
 from standardwebhooks import Webhook
+
+from tests import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,14 +49,13 @@ def measure(database_url: str = "", per_s: int = 100, for_s: int = 30) -> dict[s
             "CALLSEAL_API__WEBHOOK_SECRET": SECRET,
             "CALLSEAL_API__PER_MINUTE": str(per_s * 600),
         }
-        os.environ.update(chosen)
         sent = _events(per_s * for_s)
         with _serving(Path(top), chosen) as (url, process):
             asyncio.run(_send(url, sent[:per_s], per_s))  # so that everything is loaded
             before_s = _cpu_s(process.pid)
             answered = asyncio.run(_send(url, sent[per_s:], per_s))
             cpu_s = _cpu_s(process.pid) - before_s
-        found = _counted(Path(top))
+        found = _counted(Path(top), database_url)
     taken = sorted(seconds for seconds, _ in answered)
     statuses = [status for _, status in answered]
     return {
@@ -132,14 +134,15 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _counted(data_dir: Path) -> dict[str, int]:
+def _counted(data_dir: Path, database_url: str) -> dict[str, int]:
     """Calls that wait, and jobs of the queue: one for each."""
     from pipeline import jobs
     from pipeline.api.pressure import waiting_calls
-    from pipeline.config import load_settings
+    from pipeline.config import DatabaseSettings, load_settings
     from pipeline.db import Records
 
     settings, many = load_settings(data_dir), 1_000_000
+    settings = settings.model_copy(update={"database": DatabaseSettings(url=SecretStr(database_url))})
     records = Records.open(settings.database_url)
     with jobs.queue(settings) as client:
         queued = [job.call_id for job in jobs.latest(client, many)]
@@ -149,13 +152,14 @@ def _counted(data_dir: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Print what was measured."""
+    """Print what was measured on SQLite, and on a PostgreSQL server that is started for it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database; SQLite without it")
     parser.add_argument("--per-s", type=int, default=100)
     parser.add_argument("--for-s", type=int, default=30)
     chosen = parser.parse_args()
-    print(json.dumps(measure(chosen.database, chosen.per_s, chosen.for_s), indent=2))
+    print(json.dumps(measure("", chosen.per_s, chosen.for_s), indent=2))
+    with servers.postgres() as server:
+        print(json.dumps(measure(server.url(server.database()), chosen.per_s, chosen.for_s), indent=2))
 
 
 if __name__ == "__main__":
