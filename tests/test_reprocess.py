@@ -256,6 +256,8 @@ def test_stored_calls_are_tightened_under_another_policy(tmp_path: Path, archive
     lax = (folder / "redaction.toml").read_text()
     (folder / "redaction.toml").write_text(lax.replace("unexplained_digits = 5", "unexplained_digits = 4"))
     command = ("reprocess", "--stored", "--policy", folder, "--data-dir", data, "--json")
-    assert run(*command, "--dry-run", program=program).json["calls"] == 2
+    shares = [run(*command, "--dry-run", "--share", each, program=program).json["calls"] for each in ("1/2", "2/2")]
+    assert sum(shares) == 2
+    assert run(*command, "--share", "3/2", program=program).code == 2
     assert run(*command, program=program).json["calls"] == {"stored": 2}
     assert run(*command, program=program).json["calls"] == {"repeated": 2}

@@ -25,7 +25,9 @@ CallId = Annotated[str, typer.Argument(metavar="CALL_ID")]
 def worker_command(
     *,
     name: Annotated[str | None, typer.Option(help="Of this worker; a restart under the same name goes on.")] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Calls at a time; the last worker to start sets it for all.")] = 1,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=64, help="Calls at a time; the last worker to start sets it for all.")
+    ] = 1,
     until_empty: Annotated[bool, typer.Option("--until-empty", help="End when no call waits.")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,

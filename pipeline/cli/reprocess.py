@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path  # noqa: TC003 -- Typer reads it
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline.intake.sources import Entry
     from pipeline.reprocess import Estimate, Report, Stored
 
+T = TypeVar("T")
+
 
 def reprocess_command(
     source: Annotated[
@@ -31,6 +34,9 @@ def reprocess_command(
     since: Annotated[str | None, typer.Option(help="Of these, those received since a date or time.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Folder of the policies to apply; else the settings'.")] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Let the workers do it, after the calls of today.")] = False,
+    share: Annotated[
+        str | None, typer.Option(help="2/8: the second of eight shares, one for each of eight runs.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take; process nothing.")] = False,
     speed: Annotated[
         float | None,
@@ -56,13 +62,13 @@ def reprocess_command(
     if queue and (stored or policy or per_hour):
         raise UsageError("--queue is for a source: workers have their own settings, and stored calls wait for nobody")
     begun = moment(since) if since else None
-    archived = [] if source is None else entries(source, settings.fetch_rule.bucket)
+    archived = [] if source is None else _share(entries(source, settings.fetch_rule.bucket), share)
     if queue and not dry_run:
         with _bar(len(archived), quiet=as_json) as observe:
             print_result(_handed_over(archived, settings, observe).summary, _report_lines, as_json=as_json)
         return
     rooms = build(settings)
-    kept = stored_since(rooms.records, begun) if stored else []
+    kept = _share(stored_since(rooms.records, begun), share) if stored else []
     found: Sequence[Entry | Stored] = kept or archived
     if dry_run:
         measured = rooms.records.finished_calls(200)
@@ -74,6 +80,16 @@ def reprocess_command(
     with _bar(len(found), quiet=as_json) as observe:
         report = reprocess(found, rooms, lambda: datetime.now(UTC), observe=observe, pause_s=pause_s)
     print_result(report.summary, _report_lines, as_json=as_json)
+
+
+def _share(found: list[T], share: str | None) -> list[T]:
+    """Every n-th call, from the k-th on, for ``k/n``. Raises UsageError if that makes no sense."""
+    if share is None:
+        return found
+    part = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", share)
+    if part is None or int(part[1]) > int(part[2]):
+        raise UsageError("a share is written as 2/8, the second of eight")
+    return found[int(part[1]) - 1 :: int(part[2])]
 
 
 def _handed_over(found: Sequence[Entry], settings: Settings, observe: Callable[[Entry | Stored], None]) -> Report:
