@@ -61,6 +61,7 @@ class ConsentMetadata(_Strict):
     Args:
         recording_notice: who told the caller about the recording, if anybody did.
         notice_version: the wording that was played.
+        notice_purposes: what it said that the recording is for; the recording and its transcription go without saying.
         given: what the caller answered before the recording began, in a menu, on a form or in an earlier call.
         given_at: when; a significant change of the privacy policy since then makes it void.
         given_by: the caller, or for a minor the guardian.
@@ -75,6 +76,7 @@ class ConsentMetadata(_Strict):
 
     recording_notice: Literal["ivr", "agent", "none"] | None = None
     notice_version: Version | None = None
+    notice_purposes: tuple[Purpose, ...] = ()
     given: Literal["yes", "no"] | None = None
     given_at: AwareDatetime | None = None
     given_by: Literal["caller", "guardian"] = "caller"

@@ -44,8 +44,33 @@ def test_only_what_was_named() -> None:
     assert lawful(decided((AGENT, "may we record this call"), (CUSTOMER, "yes sure"))) == BASE
 
 
+@pytest.mark.parametrize(
+    ("notice", "more"),
+    [
+        ("this call is recorded.", set()),
+        ("this call is recorded for quality and training purposes.", {Purpose.QUALITY, Purpose.TRAINING}),
+        ("this call is recorded and may be shared with third parties.", {Purpose.SHARING}),
+        ("this call is recorded. Could you share the training code with me?", set()),
+        ("would you research our training partners? This call is recorded.", set()),
+    ],
+)
+def test_a_notice_covers_what_it_names(notice: str, more: set[Purpose]) -> None:
+    """Who goes on after a notice has agreed to the recording, its transcription, and what the notice said it is for."""
+    found = decided((AGENT, notice), HELP, place="US-CA")
+    assert found.verdict is Verdict.IMPLIED
+    assert lawful(found) == BASE | more
+    assert found.purposes[Purpose.ANALYTICS].verdict is Verdict.UNKNOWN
+
+
+def test_a_notice_outside_covers_what_it_names() -> None:
+    """A notice in the platform's menu covers the purposes that the platform says it named."""
+    assert lawful(decided(HELP, place="US-CA", recording_notice="ivr")) == BASE
+    named = decided(HELP, place="US-CA", recording_notice="ivr", notice_purposes=("quality",))
+    assert lawful(named) == BASE | {Purpose.QUALITY}
+
+
 def test_all_that_goes_with_it() -> None:
-    """Where the law is about the recording alone, consent to it covers every purpose."""
+    """Where the law is about the recording alone, an express consent to it covers every purpose."""
     assert lawful(decided(ASKED, (CUSTOMER, "yes sure"), place="US-CA")) == set(Purpose)
     assert lawful(decided(HELP, place="US-TX")) == set(Purpose)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.consent.hear import Labelled
     from pipeline.consent import ConsentPolicy
 
-PARTS = ("dev", "held_out", "prompts")
+PARTS = ("dev", "held_out", "prompts", "fresh")
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 

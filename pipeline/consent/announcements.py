@@ -10,7 +10,8 @@ from pipeline.types import Channel, ConsentSignal, TimeSpan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pipeline.consent.patterns import Match
+    from pipeline.consent.patterns import Match, Token
+    from pipeline.consent.phrases import Named, Phrases
     from pipeline.consent.speech import Heard, Speech
     from pipeline.types import Evidence, Purpose
 
@@ -27,7 +28,7 @@ def notices(heard: Heard) -> Iterator[Evidence]:
             continue
         nearer = [match for _, match in phrases.find("not_notice", speech.tokens)]
         denials = [match for _, match in phrases.find("denial", speech.tokens)]
-        questions = [m for group in ("request", "request_not_to_mind") for _, m in phrases.find(group, speech.tokens)]
+        questions = [match for _, match, _ in _asking(phrases, speech.tokens)]
         questions += [match for _, match in phrases.find("asks_whether", speech.tokens)]
         for named, match in phrases.find("notice", speech.tokens):
             vetoed = any(match.overlaps(other) and other.first > match.first for other in nearer)
@@ -53,10 +54,9 @@ def requests(heard: Heard, notices: Sequence[Evidence]) -> Iterator[tuple[Eviden
         tokens = speech.tokens
         other = [match for _, match in phrases.find("not_request", tokens)]
         found: list[tuple[Match, Evidence, bool]] = []
-        for group, minds in (("request_not_to_mind", True), ("request", False)):
-            for named, match in phrases.find(group, tokens):
-                if not any(match.overlaps(each) for each in [*other, *(known for known, _, _ in found)]):
-                    found.append((match, heard.evidence(ConsentSignal.REQUEST, named, speech, match), minds))
+        for named, match, minds in _asking(phrases, tokens):
+            if not any(match.overlaps(each) for each in [*other, *(known for known, _, _ in found)]):
+                found.append((match, heard.evidence(ConsentSignal.REQUEST, named, speech, match), minds))
         topics = [heard.evidence(ConsentSignal.REQUEST, named, speech, m) for named, m in phrases.find("topic", tokens)]
         for named, match in phrases.find("tag_question", tokens):
             if any(match.overlaps(known) for known, _, _ in found):
@@ -69,6 +69,16 @@ def requests(heard: Heard, notices: Sequence[Evidence]) -> Iterator[tuple[Eviden
                 found.append((match, replace(tag, span=whole), minds))
         for match, request, minds in found:
             yield replace(request, purposes=_named_purposes(heard, speech, match)), minds
+
+
+def _asking(phrases: Phrases, tokens: Sequence[Token]) -> Iterator[tuple[Named, Match, bool]]:
+    """Phrases that ask whether the call may be recorded; some of them only where the sentence is a question."""
+    for group, minds in (("request_not_to_mind", True), ("request", False)):
+        yield from ((named, match, minds) for named, match in phrases.find(group, tokens))
+    for named, match in phrases.find("request_as_question", tokens):
+        last = next((token for token in tokens[match.end - 1 :] if token.ends), None)
+        if last is not None and "?" in last.word.text:
+            yield named, match, False
 
 
 def covered_by(notice: Evidence, requests: Sequence[tuple[Evidence, bool]]) -> bool:
@@ -116,5 +126,10 @@ def _asked_about(tag: Evidence, candidates: Sequence[Evidence]) -> Evidence | No
 
 
 def _named_purposes(heard: Heard, speech: Speech, match: Match) -> frozenset[Purpose]:
-    """What the words around an announcement say that the recording is for."""
-    return heard.phrases.purposes_in(speech.tokens[max(match.first - _NEAR, 0) : match.end + _NEAR])
+    """What the sentence of an announcement says that the recording is for."""
+    tokens = speech.tokens
+    before = range(match.first - 1, max(match.first - _NEAR, 0) - 1, -1)
+    first = next((index + 1 for index in before if tokens[index].ends), max(match.first - _NEAR, 0))
+    after = range(match.end - 1, min(match.end + _NEAR, len(tokens)))
+    end = next((index + 1 for index in after if tokens[index].ends), min(match.end + _NEAR, len(tokens)))
+    return heard.phrases.purposes_in(tokens[first:end])

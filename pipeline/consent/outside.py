@@ -30,7 +30,8 @@ def outside(metadata: CallMetadata, policy: ConsentPolicy, at: datetime) -> tupl
 def _notice(told: ConsentMetadata) -> Iterator[Evidence]:
     if told.recording_notice in ("ivr", "agent"):
         rule = f"notice:{told.recording_notice}"
-        yield Evidence(ConsentSignal.NOTICE_OUTSIDE, rule, version=told.notice_version)
+        purposes = frozenset(told.notice_purposes)
+        yield Evidence(ConsentSignal.NOTICE_OUTSIDE, rule, purposes=purposes, version=told.notice_version)
     elif told.recording_notice == "none":
         yield Evidence(ConsentSignal.NO_NOTICE_OUTSIDE, "notice:none")
 

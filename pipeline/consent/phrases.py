@@ -30,6 +30,7 @@ GROUPS: Final[Mapping[str, int]] = {
     "denial": 2,  # not, no longer, if, another call
     "topic": 2,  # names recording without announcing it, so that a tag question after it is about recording
     "request": 2,  # asks whether it may record
+    "request_as_question": 2,  # likewise, where a question mark ends the sentence
     "request_not_to_mind": 2,  # likewise, so that a no is a yes
     "not_request": 2,  # asks for leave to note something down
     "tag_question": 1,  # asks about what was said before: "is that all right?"
@@ -42,6 +43,10 @@ GROUPS: Final[Mapping[str, int]] = {
     "unclear": 1,  # neither yes nor no, whatever else is said
     "plain_no": 0,  # at the beginning of an answer
     "filler": 0,  # no answer yet
+    "thanks": 0,  # what a company says to a yes
+    "acknowledgement": 0,  # likewise, and what it says to a no
+    "caller_says": 0,  # what a caller says and a company does not, where voices are not told apart
+    "company_says": 1,  # makes a sentence a company's all the same
     "objection": 2,
     "not_objection": 2,
     "confirmation": 2,  # the company says that the recording has stopped

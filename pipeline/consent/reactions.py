@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pipeline.consent.answers import Question, answer
+from pipeline.consent.dialogue import NOT_TOLD_APART, after_question, callers_own, thanked_yes
 from pipeline.types import Channel, ConsentSignal, Evidence, TimeSpan
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _ANNOUNCED_S: Final = 12.0  # before a request, within which a notice names what the request is about
 _FIRST_WORDS: Final = 8
-_ANSWER_WORDS: Final = 3
 _SOON_S, _PAUSE_S = 3.0, 1.0
 
 
@@ -31,6 +31,8 @@ def answers(heard: Heard, notices: Sequence[Evidence], requests: Sequence[tuple[
             continue
         question = Question(request.speaker, request.channel, request.span, minds, request.rule)
         found = answer(question, heard.own, heard.phrases, heard.least_confidence, ends_s)
+        if request.channel is Channel.MIXED and found.signal in (ConsentSignal.SILENCE, ConsentSignal.UNCLEAR):
+            found = thanked_yes(question, heard.own, heard.phrases, heard.least_confidence) or found
         later = ordered[number + 1][0].span if number + 1 < len(ordered) else None
         if later and found.span and found.span.start_s >= later.end_s:
             continue
@@ -115,7 +117,8 @@ def confirmations(heard: Heard) -> Iterator[Evidence]:
 def continued(heard: Heard, notices: Sequence[Evidence]) -> Iterator[Evidence]:
     """The caller's first words after a notice: on a mixed channel those of another voice than the notice's.
 
-    Where only one voice could be told there, the words that answer a question which was asked after the notice.
+    Where only one voice could be told there, the words that answer a question which was asked after the notice, or that
+    only a caller says.
     """
     for notice in sorted(notices, key=lambda each: each.span or TimeSpan(0.0, 0.0)):
         if notice.span is None:
@@ -124,10 +127,12 @@ def continued(heard: Heard, notices: Sequence[Evidence]) -> Iterator[Evidence]:
             tokens = [token for token in speech.tokens if token.word.span.start_s >= notice.span.end_s]
             rule = "went on after a notice"
             if notice.channel is Channel.MIXED and len({each.speaker for each in heard.own}) == 1:
-                tokens, rule = (
-                    _after_question(tokens),
-                    "a question after the notice was answered; voices not told apart",
-                )
+                answering = after_question(tokens)
+                rule = f"a question after the notice was answered; {NOT_TOLD_APART}"
+                if not answering:
+                    answering = callers_own(tokens, heard.phrases)
+                    rule = f"said after the notice what only a caller says; {NOT_TOLD_APART}"
+                tokens = answering
             elif speech.speaker == notice.speaker or not speech.by_caller:
                 continue
             if tokens:
@@ -148,19 +153,8 @@ def _first_words(tokens: Sequence[Token], speech: Speech, rule: str, notice: Evi
     )
 
 
-def _after_question(tokens: Sequence[Token]) -> list[Token]:
-    """The sentence of three words or more, itself no question, that follows the first question."""
-    asked = next((index for index, token in enumerate(tokens) if "?" in token.word.text and token.ends), None)
-    if asked is None:
-        return []
-    rest = list(tokens[asked + 1 :])
-    end = next((index for index, token in enumerate(rest) if token.ends), len(rest) - 1)
-    sentence = rest[: end + 1]
-    return sentence if len(sentence) >= _ANSWER_WORDS and "?" not in sentence[-1].word.text else []
-
-
-def went_on(turns: Sequence[Turn]) -> Iterator[Evidence]:
-    """The caller's first words, where the notice was given before the recording."""
+def went_on(turns: Sequence[Turn], notice: Evidence) -> Iterator[Evidence]:
+    """The caller's first words, where a notice was given before the recording."""
     for turn in turns:
         if turn.channel is not Channel.AGENT:
             yield Evidence(
@@ -169,5 +163,6 @@ def went_on(turns: Sequence[Turn]) -> Iterator[Evidence]:
                 turn.channel,
                 turn.span,
                 speaker=turn.speaker,
+                purposes=notice.purposes,
             )
             return

@@ -52,8 +52,9 @@ def signals(
     found = [*keys(said, tones, metadata, phrases), *beeps(tones)]
     if phrases:
         found += _spoken(Heard(said, without_echo(said), phrases, policy.least_confidence))
-    if any(each.signal is ConsentSignal.NOTICE_OUTSIDE for each in told):
-        found += went_on(turns)
+    for notice in told:
+        if notice.signal is ConsentSignal.NOTICE_OUTSIDE:
+            found += went_on(turns, notice)
     return (*told, *sorted(found, key=lambda each: (each.span or _START, each.signal)))
 
 

@@ -122,12 +122,16 @@ def _verdict(
 
 
 def _covers(found: Evidence, purpose: Purpose, rule: ConsentRule, policy: ConsentPolicy) -> bool:
-    """Whether a consent or a notice is about a purpose: by its name, with the recording, or by the place's rule."""
+    """Whether a consent or a notice is about a purpose: by its name, with the recording, or by the place's rule.
+
+    Who goes on after a notice has agreed to what the notice told them and to nothing else, wherever they are.
+    """
     if found.signal is ConsentSignal.CONSENT_OUTSIDE:
         named = found.purposes
     else:
         named = found.purposes.union(policy.with_recording)
-    return purpose in named or (rule.purposes == "all" and Purpose.RECORDING in named)
+    express = found.signal in _CONSENTS and rule.purposes == "all" and Purpose.RECORDING in named
+    return purpose in named or express
 
 
 def _follows(continued: Evidence, evidence: Sequence[Evidence], rule: ConsentRule) -> bool:
