@@ -73,7 +73,7 @@ def test_the_unknown_is_the_strictest() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ('version = "2026-12"', 'version = "2026-12"\nstrictness = 3', "strictness"),
+        ('version = "', 'strictness = 3\nversion = "', "strictness"),
         ('declined = "discard"', 'declined = "discard"\nperhaps = "keep"', "outcome.perhaps"),
         ('declined = "discard"', 'declined = "archive"', "outcome.declined"),
         ('declined = "discard"', "", "outcome.declined"),
