@@ -214,3 +214,23 @@ def test_quantities_are_left_alone(speaker: str, sentence: str) -> None:
 def test_digits_that_nothing_explains_are_redacted(run: str) -> None:
     """A long run goes though nobody asked, and though its checksum is wrong."""
     assert [words for _, words in found_in(f"C: So I have here {run} on the paper.")] == [run]
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (
+            "A: What's the address?\nC: 2081 Sycamore Boulevard.\nA: The copy is $10. It takes 2 to 4 days.",
+            "2081 Sycamore Boulevard.",
+        ),
+        ("A: The card number?\nC: The one ending 95, 72, yes.", "95, 72,"),
+        ("A: Zip?\nC: 7 7 4 6 8 I think.", "7 7 4 6 8"),
+        ("A: Your social security number? Could you repeat the last four? 4329.", "4329."),
+        ("A: The account number?\nC: 380777.\nA: Thanks, that was opened in 2019.", "380777."),
+        ("A: And the password, just say it.\nC: Pay for food.\nC: You have three new messages.", "Pay for food."),
+        ("C: My name is Rhea Delgado.\nA: Birthday~ please?", "Rhea Delgado."),
+    ],
+)
+def test_the_answer_ends_where_the_talk_goes_on(script: str, found: str) -> None:
+    """Prices, years, agreement, the next question and what is said after an answer are no part of it."""
+    assert [words for _, words in found_in(script, mixed=True)] == [found]

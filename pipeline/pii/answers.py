@@ -182,8 +182,15 @@ def _address(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
         for first, end in sentences(part):
             sentence = without_lead(part[first:end])
             marked = [at for at, token in enumerate(sentence) if is_place_word(token)]
-            sure = any(is_address_word(token) for token in sentence)
-            if marked and (sure or len(sentence) <= (MAX_ODD if answered else 2 * MAX_ODD)):
+            sure = any(
+                is_address_word(token) and not (token.number and is_measured(sentence, at, at + 1))
+                for at, token in enumerate(sentence)
+            )
+            if (
+                marked
+                and (sure or not measures(sentence))
+                and (sure or len(sentence) <= (MAX_ODD if answered else 2 * MAX_ODD))
+            ):
                 answered = True
                 yield sentence[marked[0] : marked[-1] + 1]
 
@@ -281,11 +288,18 @@ def _without_common_ends(content: Sequence[Token]) -> Sequence[Token]:
     if not kept:
         return ()
     tail = len(content) - kept[-1] - 1
-    keeps_tail = tail <= MAX_TAIL and not content[-1].question
+    keeps_tail = tail <= MAX_TAIL and not content[-1].question and not _goes_on(content[kept[-1] + 1 :])
     first = kept[0]
     while first and content[first - 1].fold in words("heard_letters"):
         first -= 1
     return content[first : None if keeps_tail else kept[-1] + 1]
+
+
+def _goes_on(tail: Sequence[Token]) -> bool:
+    """Whether plainly heard words after a value are talk ("yes", "I think") rather than more of it."""
+    sure = bool(tail) and tail[0].fold not in words("heard_letters") and all(token.sure >= SURE for token in tail)
+    said = " ".join(token.fold for token in tail)
+    return sure and (lexicon().backchannel.fullmatch(said) is not None or tail[0].fold in words("pronouns"))
 
 
 def is_coded(token: Token) -> bool:
@@ -307,6 +321,8 @@ def _free(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
         content = without_lead(part)
         if not content or refuses(content):
             continue
+        if taken and content[0].fold in words("pronouns"):
+            break
         first, end = next(sentences(content))
         yield content[first:end][:MAX_FREE]
         taken += 1

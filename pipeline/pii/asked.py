@@ -82,7 +82,7 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     line = call.line(position)
     digits = len(run.digits)
     if strong and gives(window, line, call.speakers):
-        if run.measured or (digits <= SHORT and run.before and run.before[-1] in words("before_hour")):
+        if run.measured or _tells_when(run, window):
             return False
         if digits == 0:
             return window.field.shape is Shape.CODE or _dominates(line, run)
@@ -91,6 +91,15 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     if run.quantity or digits < least or (is_year(run.digits) and not run.single and not strong):
         return False
     return digits >= 4 or position < window.near or strong
+
+
+def _tells_when(run: Run, window: Window) -> bool:
+    """Whether a number is an hour or a year by the word before it ("after ten", "opened in 2019")."""
+    before = run.before[-1] if run.before else ""
+    if len(run.digits) <= SHORT and before in words("before_hour"):
+        return True
+    year = is_year(run.digits) and not run.single and window.field.shape is not Shape.DATE
+    return year and before in words("before_year") and run.before[-2:-1] != ("ending",)
 
 
 def _dominates(line: Line, run: Run) -> bool:

@@ -95,7 +95,7 @@ def detect(
         found += _modelled(lines, recognizer, policy)
     wanted = [span for span in found if policy.wants(span.entity_type, span.score)]
     wanted += [named for span in wanted for named in _beside(call, span)]
-    doubtful = (*replies(call, awaited, wanted), *confirmed(call, wanted), *edges(call, wanted))
+    doubtful = (*replies(call, awaited, wanted), *confirmed(call, awaited, wanted), *edges(call, wanted))
     wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
     return join_places(merge((*wanted, *again, *known_values(call, known))))

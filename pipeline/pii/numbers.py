@@ -89,7 +89,7 @@ def _is_letter(token: Token) -> bool:
 
 def _end_of_run(stream: Sequence[Token], start: int) -> int:
     end = start + 1
-    if stream[start].number and is_measured(stream, start, end):
+    if stream[start].number and (is_measured(stream, start, end) or _is_asked(stream[start])):
         return end
     while (part := _next_part(stream, end)) is not None:
         if stream[part].number and is_quantity(stream, part, part + 1) and not _is_plain(stream, part):
@@ -98,6 +98,11 @@ def _end_of_run(stream: Sequence[Token], start: int) -> int:
     while end - 1 > start and _begins_clause(stream, end - 1):
         end -= 1
     return end + len(trailing_oh(stream, end))
+
+
+def _is_asked(token: Token) -> bool:
+    """Whether a single figure ends a question ("and the last four?"): what follows is its answer."""
+    return token.question and len(token.digits) == 1
 
 
 def _begins_clause(stream: Sequence[Token], at: int) -> bool:

@@ -18,6 +18,7 @@ from pipeline.pii.repeats import CERTAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from pipeline.pii.lines import Line, Token
     from pipeline.types import PiiSpan
@@ -68,8 +69,9 @@ def _covers(span: PiiSpan, token: Token) -> bool:
     return span.turn == token.line and span.words.overlaps(token.words)
 
 
-def confirmed(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+def confirmed(call: Talk, windows_: Sequence[Window], found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
     """Spans of the name said back in reply to a line in which a name was found: unsure words, or its first word."""
+    asking = {window.start - 1 for window in windows_ if window.strong and window.asker is not None}
     for span in found:
         if span.entity_type != "PERSON":
             continue
@@ -78,12 +80,16 @@ def confirmed(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
         if reply is not None:
             name = {token.fold for token in line.tokens if token.words.overlaps(span.words)}
             first = reply.tokens[:1] if reply.tokens[0].fold in name and reply.tokens[0].pause else ()
-            yield from spans(_said_back(reply) or first, "PERSON", 0.45, "said back in reply to a name")
+            yield from spans(_said_back(call, reply, asking) or first, "PERSON", 0.45, "said back in reply to a name")
 
 
-def _said_back(line: Line) -> Sequence[Token]:
+def _said_back(call: Talk, line: Line, asking: AbstractSet[int]) -> Sequence[Token]:
+    """The unsure words of the first thing said, unless that asks for something else."""
     first, end = next((each for each in sentences(line.tokens) if without_lead(line.tokens[each[0] : each[1]])), (0, 0))
     content = without_lead(line.tokens[first:end])
+    here = call.firsts[line.index]
+    if not asking.isdisjoint(range(here + first, here + end)):
+        return ()
     if not 0 < len(content) <= MAX_REPLY or any(token.number for token in content):
         return ()
     unsure = [at for at, token in enumerate(content) if token.sure < UNSURE and token.fold not in _empty()]
