@@ -97,7 +97,7 @@ def _said(found: Evidence, turns: Sequence[Turn]) -> str:
     words = [
         word
         for turn in turns
-        if (turn.channel, turn.speaker) == (found.channel, found.speaker)
+        if turn.channel is found.channel  # on one channel a diarizer may have cut a sentence into voices
         for word in turn.words
         if found.span and word.span.overlaps(found.span)
     ]

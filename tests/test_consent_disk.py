@@ -18,13 +18,14 @@ from pipeline.export import export_call
 from pipeline.intake.ingest import Delivery
 from pipeline.keys import open_subject_key
 from pipeline.keys.signing import check_signed
+from pipeline.manifest import check_export
 from pipeline.metadata import parse_metadata
 from pipeline.retention.expire import expire
 from pipeline.run import Outcome, Rooms, process
 from pipeline.types import ArtifactKind, Channel, Status
 from tests import scripted
 from tests.factories import pcm16, sound_file
-from tests.product import objects
+from tests.product import objects, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,6 +163,48 @@ def test_evidence_survives(tmp_path: Path) -> None:
         assert each["intact"]
         assert clip.any()
     rooms.records.close()
+
+
+@pytest.mark.parametrize(
+    ("file", "state"),
+    [("redacted.wav", "redacted.wav"), ("consent.json", "consent.json"), ("manifest.json", "signature")],
+)
+def test_what_a_third_party_checks(tmp_path: Path, file: str, state: str) -> None:
+    """With the public key alone anybody sees that an exported call is as signed, and that a changed one is not."""
+    rooms = held(tmp_path, (ASKED, (CUSTOMER, "yes of course", 4.0), MATTER), "DE").rooms
+    to = tmp_path / "out"
+    export_call("CA-scripted", to, rooms.archive, rooms.records, rooms.root, NOW)
+    rooms.records.close()
+    whole = ["as signed"] * 3
+    checked = check_export(to, rooms.signer.public)
+    assert (list(checked["files"].values()), checked["clips"], checked["valid"]) == (whole, 2, True)
+    alone = check_export(to / "manifest.json", rooms.signer.public)
+    assert (alone["files"], alone["clips"]) == ({}, 0)
+    raw = bytearray((to / file).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (to / file).write_bytes(raw)
+    with pytest.raises(VerificationFailed, match=f"{state}|damaged"):
+        check_export(to, rooms.signer.public)
+    (to / file).unlink()
+    if file != "manifest.json":
+        assert check_export(to, rooms.signer.public)["files"][file] == "missing"
+
+
+def test_a_manifest_by_the_command(tmp_path: Path) -> None:
+    """The command answers 0 for what is whole, 6 for what was changed, 5 for what is not there."""
+    rooms = held(tmp_path, (NOTICE, MATTER), "US-CA").rooms
+    to, key = tmp_path / "out", tmp_path / "key.pem"
+    export_call("CA-scripted", to, rooms.archive, rooms.records, rooms.root, NOW)
+    rooms.records.close()
+    key.write_bytes(rooms.signer.public.pem())
+    command = ("manifest", "verify", str(to), "--public-key", str(key))
+    assert run(*command).code == 0
+    manifest = json.loads((to / "manifest.json").read_text())
+    manifest["consent"]["verdict"] = "granted"
+    (to / "manifest.json").write_text(json.dumps(manifest))
+    assert run(*command).code == 6
+    (to / "manifest.json").unlink()
+    assert run(*command).code == 5
 
 
 def test_doubt_never_keeps_what_was_objected_to(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from pipeline.cli.jobs import app as jobs_app
 from pipeline.cli.jobs import worker_command
 from pipeline.cli.keys import app as keys_app
 from pipeline.cli.live import live_command
+from pipeline.cli.manifest import app as manifest_app
 from pipeline.cli.models import app as models_app
 from pipeline.cli.reprocess import reprocess_command
 from pipeline.cli.retention import app as retention_app
@@ -62,6 +63,7 @@ app.add_typer(intake_app, name="intake")
 app.add_typer(incident_app, name="incident")
 app.add_typer(hold_app, name="hold")
 app.add_typer(certificate_app, name="certificate")
+app.add_typer(manifest_app, name="manifest")
 app.command("delete")(delete_command)
 app.add_typer(retention_app, name="retention")
 app.command("backup")(backup_command)
