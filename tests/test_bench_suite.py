@@ -14,7 +14,7 @@ from benchmarks.suite import calls, command, gpu, joined, page, tables, transcri
 from benchmarks.suite.chains import Models, Pass
 from benchmarks.suite.figures import Result, Setting, figure
 from benchmarks.suite.machine import Neighbours, machine
-from benchmarks.suite.measures import MEASURES, TARGETS
+from benchmarks.suite.measures import MEASURES, TARGETS, Measure
 from benchmarks.suite.roofline import Shape, shape_of, work
 from models.fetch import resolve
 from pipeline import build
@@ -194,6 +194,33 @@ def test_a_run_leaves_json_and_a_page(tmp_path: Path) -> None:
     assert results["measures"]["gpu"]["not_measured"]
     assert "<table>" in (tmp_path / "b.html").read_text()
     assert not (tmp_path / "data").exists()
+
+
+def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, small: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured already by the same code is kept; what failed is tried again, and so is all of other code."""
+    tried: list[str] = []
+
+    def measure(name: str) -> Measure:
+        def measured(_: Setting) -> Result:
+            tried.append(name)
+            if name == "hook" and tried.count("hook") == 1:
+                raise OSError
+            return Result({"a": figure("a", [1.0], "x")})
+
+        return Measure(name, measured)
+
+    for name in ("sealing", "hook", "start"):
+        monkeypatch.setitem(MEASURES, name, measure(name))
+    to = tmp_path / "b.json"
+    command.measure(small, command.Wanted(("sealing", "hook")), to, lambda _: None)
+    assert command.read(to)["measures"]["hook"]["not_measured"] == "failed: OSError"
+    everything = command.Wanted(("sealing", "hook", "start"), resume=True)
+    found = command.measure(small, everything, to, lambda _: None)
+    assert tried == ["sealing", "hook", "hook", "start"]
+    assert list(found["measures"]) == ["sealing", "hook", "start"]
+    to.write_text(json.dumps(found | {"commit": "other"}))
+    command.measure(small, everything, to, lambda _: None)
+    assert tried[4:] == ["sealing", "hook", "start"]
 
 
 def test_an_unknown_measure_is_bad_usage() -> None:

@@ -41,6 +41,7 @@ class Wanted:
         accuracy: a run of ``make bench-accuracy``.
         price_per_hour: of the machine or GPU.
         sweep: the sweep of a GPU host on a CPU as well.
+        resume: keep what a run of the same code on this machine has found already.
     """
 
     only: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class Wanted:
     accuracy: Path | None = None
     price_per_hour: float | None = None
     sweep: bool = False
+    resume: bool = False
 
 
 def measure(
@@ -86,7 +88,8 @@ def measure(
             price_per_hour=wanted.price_per_hour,
             sweep=wanted.sweep,
         )
-        return run.run(setting, names, say, lambda found: _write_json(found, to))
+        before = read(to) if wanted.resume and to.exists() else None
+        return run.run(setting, names, say, lambda found: _write_json(found, to), before)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def pii(setting: Setting) -> Result:
         for who in ("ours", "stock"):
             title = f"{name}: {'callseal' if who == 'ours' else 'stock Presidio'}"
             found.figures[f"{name}_{who}"] = figure(title, [float(row[f"{who}_words_per_s"])], "words/s", "higher")
-        ratios = [float(row[key]) for key in ("ratio_least", "ratio", "ratio_most")]
+        ratios = sorted({float(row[key]) for key in ("ratio_least", "ratio", "ratio_most")})
         found.figures[f"{name}_ratio"] = figure(f"{name}: against stock Presidio", ratios, "x", "higher", depends=False)
         beyond = [100 * (row["ours_recall"] - row["stock_recall"])]
         title = f"{name}: recall beyond that of stock Presidio, in points"

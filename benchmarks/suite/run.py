@@ -12,7 +12,7 @@ import time
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.suite import joined
 from benchmarks.suite.figures import SCHEMA, Result
@@ -20,13 +20,21 @@ from benchmarks.suite.machine import Neighbours, machine
 from benchmarks.suite.measures import MEASURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from benchmarks.suite.figures import Setting
 
 
+FAILED: Final = "failed: "
+SAME: Final = ("schema", "commit", "quick", "machine", "asr")  # of two parts of one run
+
+
 def run(
-    setting: Setting, names: Sequence[str], say: Callable[[str], None], keep: Callable[[dict[str, Any]], None]
+    setting: Setting,
+    names: Sequence[str],
+    say: Callable[[str], None],
+    keep: Callable[[dict[str, Any]], None],
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Carry out the measures of these names.
 
@@ -35,6 +43,7 @@ def run(
         names: of ``MEASURES``.
         say: told what goes on, a line at a time.
         keep: given what was found so far after each measure, so that a run that is cut off leaves that.
+        before: what a run that was cut off found; it goes on from there if it was one of the same code and machine.
     """
     logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
     asr = setting.settings.asr
@@ -47,13 +56,20 @@ def run(
         "asr": asr.model_dump(),
         "measures": {},
     }
-    began = time.monotonic()
-    for name in names:
+    if before and all(before.get(each) == found[each] for each in SAME):
+        found["measures"] |= {name: each for name, each in before["measures"].items() if not _failed(each)}
+    began = time.monotonic() - (before or {}).get("seconds", 0) * bool(found["measures"])
+    for name in (each for each in names if each not in found["measures"]):
         say(f"{name} ...")
         found["measures"][name] = _measured(setting, name, say)
+        found["measures"] = {each: found["measures"][each] for each in MEASURES if each in found["measures"]}
         found["seconds"] = round(time.monotonic() - began)
         keep(found)
     return found
+
+
+def _failed(measure: Mapping[str, Any]) -> bool:
+    return bool(measure["not_measured"].startswith(FAILED))
 
 
 def _measured(setting: Setting, name: str, say: Callable[[str], None]) -> dict[str, Any]:
@@ -65,7 +81,7 @@ def _measured(setting: Setting, name: str, say: Callable[[str], None]) -> dict[s
             result = MEASURES[name].run(replace(setting, folder=folder))
         except Exception as exc:  # noqa: BLE001 -- hours of other measures are not to be lost for one
             say("".join(traceback.format_exception(exc)))
-            result = Result(not_measured=f"failed: {type(exc).__name__}")
+            result = Result(not_measured=f"{FAILED}{type(exc).__name__}")
     seconds = round(time.monotonic() - began, 1)
     busy = None if neighbours.share is None else round(neighbours.share, 3)
     for figure in result.figures.values():

@@ -34,13 +34,14 @@ def run_command(
     minutes: Annotated[list[float] | None, typer.Option(help="Length of a call whose memory is measured.")] = None,
     accuracy: Annotated[Path | None, typer.Option(help="JSON of make bench-accuracy; else where that writes.")] = None,
     price: Annotated[float | None, typer.Option(help="Of this machine or GPU for an hour.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what FILE has of this code and machine.")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure callseal on this machine beside compositions of the same parts (about 20 minutes on two cores)."""
     command = _benchmarks()
-    wanted = command.Wanted(tuple(only or ()), quick, gpu, tuple(minutes or ()), accuracy, price, sweep)
+    wanted = command.Wanted(tuple(only or ()), quick, gpu, tuple(minutes or ()), accuracy, price, sweep, resume)
     results = command.measure(settings_of(data_dir, config), wanted, to, _say, data_dir)
     written = command.write(results, to)
     print_result(results, lambda found: _run_lines(command, found, written), as_json=as_json)
