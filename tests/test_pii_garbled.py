@@ -99,6 +99,10 @@ def test_a_name_is_found_again_in_pieces(script: str, value: str) -> None:
         ("the policy number", "Aye queue gee.", "Aye queue gee."),
         ("the post code", "Lima 5 3 uniform kind of", "Lima 5 3 uniform kind of"),
         ("the reservation code", "Knick~ all~ fax.", "Knick all fax."),
+        ("the post code", "a 5 5 8 h t", "a 5 5 8 h t"),
+        ("the post code", "go 7 7 whiskey Papa", "go 7 7 whiskey Papa"),
+        ("the post code", "he 1 u v y q", "he 1 u v y q"),
+        ("the licence number", "It starts with as~ then 307 4929.", "as then 307 4929."),
         ("your billing zip code", "Two~ seven-boy~ email.", "Two seven-boy email."),
         (
             "your e-mail",
@@ -128,6 +132,12 @@ def test_letters_spelled_with_words_go_even_if_the_letter_was_misheard() -> None
     found = found_in("C: You as in Quebec, knee as in November, 5 9 2.")
     assert [words for _, words in found] == ["You as in Quebec, knee as in November, 5 9 2."] or len(found) == 2
     assert "Quebec," in found[0][1]
+
+
+def test_what_stands_between_two_parts_of_a_garbled_name_goes_with_them() -> None:
+    """A few words between, not all surely heard, are of the same name."""
+    (found,) = found_in("C: Right, on the Moonis~ is the~ Atlantik~ Wall.")
+    assert found == ("PERSON", "Moonis is the Atlantik")
 
 
 @pytest.mark.parametrize("answer", ["I don't have it here.", "Just a moment please.", "Yes, sure."])

@@ -231,9 +231,9 @@ def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
     for part in parts[:3]:
         for first, end in sentences(part):
             content = without_lead(part[first:end])
-            if not content or refuses(content) or content[0].fold in words("pronouns"):
-                continue
-            yield from (() if measures(content) else _coded_parts(content))
+            talk = refuses(content) or (content and content[0].fold in words("pronouns"))
+            if content and not measures(content) and (_mostly_spelt(content) or not talk):
+                yield from _coded_parts(content)
 
 
 def measures(content: Sequence[Token]) -> bool:
@@ -243,8 +243,9 @@ def measures(content: Sequence[Token]) -> bool:
 
 def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
     """Parts of a sentence between words that were plainly heard, as far as they hold digits or letters."""
-    if len(content) <= MAX_CODE and sum(map(_is_spelt, content)) == len(content) >= MIN_CODE:
-        yield content
+    if _mostly_spelt(content):
+        last = max(at for at, token in enumerate(content) if _is_spelt(token))
+        yield content[: last + 1] if _goes_on(content[last + 1 :]) else content
         return
     unbroken = is_coded(content[0]) and len(content) <= MAX_CODE and not any(token.pause for token in content[:-1])
     for at, part in enumerate((content,) if unbroken else _between_plain_words(content)):
@@ -257,8 +258,16 @@ def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
             yield core
 
 
+def _mostly_spelt(content: Sequence[Token]) -> bool:
+    """Whether a short sentence is figures and letters, or mostly so and said without a pause."""
+    said = sum(token.singly for token in content)
+    spelt = sum(token.singly for token in content if _is_spelt(token))
+    unbroken = not any(token.pause for token in content[:-1])
+    return said >= MIN_CODE and len(content) <= MAX_CODE and (spelt == said or (unbroken and 2 * spelt > said))
+
+
 def _is_spelt(token: Token) -> bool:
-    return is_coded(token) or len(token.fold) == 1 or token.fold in words("code_words") or token.fold == "one"
+    return is_coded(token) or token.fold in ("a", "one") or token.fold in words("code_words")
 
 
 def _heard_letters(part: Sequence[Token]) -> list[Token]:

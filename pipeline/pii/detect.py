@@ -10,7 +10,7 @@ from pipeline.pii.answers import answers
 from pipeline.pii.asked import dated, numbers
 from pipeline.pii.dialogue import Talk, Window, talk, windows
 from pipeline.pii.doubts import garbled, spelled_with_words
-from pipeline.pii.edges import edges
+from pipeline.pii.edges import between, edges
 from pipeline.pii.known import known_values
 from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
@@ -95,7 +95,12 @@ def detect(
         found += _modelled(lines, recognizer, policy)
     wanted = [span for span in found if policy.wants(span.entity_type, span.score)]
     wanted += [named for span in wanted for named in _beside(call, span)]
-    doubtful = (*replies(call, awaited, wanted), *confirmed(call, awaited, wanted), *edges(call, wanted))
+    doubtful = (
+        *replies(call, awaited, wanted),
+        *confirmed(call, awaited, wanted),
+        *edges(call, wanted),
+        *between(call, wanted),
+    )
     wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
     return join_places(merge((*wanted, *again, *known_values(call, known))))

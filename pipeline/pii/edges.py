@@ -7,6 +7,7 @@ sentence, never over a quantity, and over other words only if the recogniser was
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from pipeline.pii.lexicon import lexicon, words
@@ -40,6 +41,17 @@ def edges(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
             yield from spans(tokens[first:end], span.entity_type, span.score, span.reason)
 
 
+def between(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+    """Spans of a few words, not all surely heard, between two findings of one kind in one sentence."""
+    inside = sorted(found, key=lambda span: (span.turn, span.words.first))
+    for one, two in itertools.pairwise(inside):
+        tokens = call.turns[one.turn].tokens
+        gap = [t for t in tokens if one.words.end <= t.words.first and t.words.end <= two.words.first]
+        alike = one.turn == two.turn and one.entity_type == two.entity_type
+        if alike and 0 < len(gap) < MAX_BETWEEN and not any(t.stop for t in gap) and any(t.sure < UNSURE for t in gap):
+            yield from spans(gap, one.entity_type, min(one.score, two.score), one.reason)
+
+
 def _coded(token: Token) -> bool:
     return token.number or token.letters or len(token.fold) == 1 or token.fold in words("code_words")
 
@@ -55,7 +67,7 @@ def _part(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _part_before(tokens: Sequence[Token], first: int) -> int:
-    while first and not tokens[first - 1].stop and _part(tokens, first - 1):
+    while first and not tokens[first - 1].stop and (_part(tokens, first - 1) or tokens[first - 1].fold == "a"):
         first -= 1
     return first
 
@@ -68,13 +80,14 @@ def _part_after(tokens: Sequence[Token], end: int) -> int:
 
 def _misheard_before(tokens: Sequence[Token], first: int) -> int:
     """Where a value begins: with the letters right before it that were heard as words, fillers between."""
-    begins, at = first, first - 1
-    while at >= 0 and first - at <= MAX_EDGE and not tokens[at].stop and tokens[at].sure < DOUBT:
-        if tokens[at].fold in words("heard_letters") or tokens[at].fold in words("letter_words"):
-            begins = at
-        elif not (lexicon().filler.fullmatch(tokens[at].fold) or tokens[at].sure < UNSURE):
+    begins = first
+    for at in range(first - 1, max(first - MAX_EDGE, 0) - 1, -1):
+        token = tokens[at]
+        letter = token.fold in words("heard_letters") or token.fold in words("letter_words")
+        if token.stop or not (letter or token.sure < UNSURE or lexicon().filler.fullmatch(token.fold)):
             break
-        at -= 1
+        if letter and token.sure < DOUBT:
+            begins = at
     return begins
 
 
