@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -181,6 +184,24 @@ def test_an_upload_that_is_cut_off_leaves_nothing(hook: Hook) -> None:
     answer = httpx.post(f"{hook.url}/calls", content=body, headers=headers)
     assert answer.status_code == 422
     assert list(hook.held.archive.store.list()) == []
+
+
+def test_slow_senders_stop_nobody(hook: Hook) -> None:
+    """More uploads at a standstill than there are threads for them: events, health and figures are answered."""
+    head = (
+        f"POST /calls HTTP/1.1\r\nhost: hook\r\nauthorization: Bearer {hook.token}\r\ncontent-length: 999999\r\n"
+        "content-type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+    )
+    address = urlsplit(hook.url)
+    with ExitStack() as slow:
+        for _ in range(50):
+            sender = slow.enter_context(socket.create_connection((address.hostname, address.port), 60))
+            sender.sendall(head.encode())
+        data = {"metadata": json.loads(scripted.metadata()), "recording_url": "https://recordings.example.com/a.wav"}
+        assert hook.standard({"type": "call.finished", "data": data}).status_code == 202
+        assert httpx.get(f"{hook.url}/healthz").json() == httpx.get(f"{hook.url}/readyz").json() == {"ok": True}
+        bearer = {"authorization": f"Bearer {hook.token}"}
+        assert httpx.get(f"{hook.url}/metrics", headers=bearer).status_code == 200
 
 
 def test_nobody_is_let_in_without_a_token_that_is_good(hook: Hook) -> None:

@@ -24,7 +24,7 @@ from pipeline.metadata import parse_metadata
 from pipeline.tokens import Scope, check_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from datetime import datetime
 
     from pipeline.config import Settings
@@ -80,8 +80,8 @@ def make_app(door: Door) -> FastAPI:
         later = _LATER if isinstance(exc, Temporary) else None
         return JSONResponse({"error": type(exc).__name__, "message": str(exc)}, status, later)
 
-    _watching(app, door)
     room, aside = pressure(door.settings, door.held.records), Aside(EVENTS_AT_ONCE)
+    _watching(app, door, aside)
     _taking(app, door, room, aside)
     _announcing(app, door, room, aside)
     if door.ears is not None and door.settings.live.at_once:
@@ -91,31 +91,31 @@ def make_app(door: Door) -> FastAPI:
     return app
 
 
-def _watching(app: FastAPI, door: Door) -> None:
+def _watching(app: FastAPI, door: Door, aside: Aside) -> None:
     """Ways to see how it is."""
 
     @app.get("/healthz")
-    def healthz() -> dict[str, bool]:
+    async def healthz() -> dict[str, bool]:
         """Whether the process answers."""
         return {"ok": True}
 
     @app.get("/readyz")
-    def readyz() -> dict[str, bool]:
+    async def readyz() -> dict[str, bool]:
         """Whether database and store answer."""
-        door.held.records.root_key_ids()
-        door.held.archive.store.stat("0" * 32)
+        await aside(door.held.records.root_key_ids)
+        await aside(lambda: door.held.archive.store.stat("0" * 32))
         return {"ok": True}
 
-    @app.get("/metrics", dependencies=[Depends(_token(door, Scope.METRICS))])
-    def metrics_page() -> PlainTextResponse:
+    @app.get("/metrics", dependencies=[Depends(_token(door, Scope.METRICS, aside))])
+    async def metrics_page() -> PlainTextResponse:
         """For Prometheus."""
-        return PlainTextResponse(metrics.page(door.held.records, door.progress(), door.clock()))
+        return PlainTextResponse(await aside(lambda: metrics.page(door.held.records, door.progress(), door.clock())))
 
 
 def _taking(app: FastAPI, door: Door, room: Pressure, aside: Aside) -> None:
     """Ways in for finished calls."""
 
-    @app.post("/calls", status_code=202, dependencies=[Depends(_token(door, Scope.DELIVER))])
+    @app.post("/calls", status_code=202, dependencies=[Depends(_token(door, Scope.DELIVER, aside))])
     def upload(request: Request) -> dict[str, Any]:
         """A call as multipart/form-data: first ``metadata`` (JSON), then ``audio``, or ``agent`` and ``customer``."""
         parts = multipart.parts(
@@ -152,7 +152,7 @@ def _announcing(app: FastAPI, door: Door, room: Pressure, aside: Aside) -> None:
     """Ways in for notifications that name several calls."""
     s3_events.s3_name_rule(door.settings.s3_events)  # a pattern that means nothing is said at the start
 
-    @app.post("/hooks/s3", status_code=202, dependencies=[Depends(_token(door, Scope.S3_EVENTS))])
+    @app.post("/hooks/s3", status_code=202, dependencies=[Depends(_token(door, Scope.S3_EVENTS, aside))])
     async def s3(request: Request) -> dict[str, Any]:
         """New recordings in listed buckets, as S3, SQS, SNS, Lambda or EventBridge tell of them."""
         found = s3_events.of_s3(await _event(request), door.settings.s3_events)
@@ -172,18 +172,21 @@ def _take(door: Door, room: Pressure, legs: Legs, metadata: CallMetadata) -> dic
     return {"accepted": True, "call_id": call_id, "repeated": not added}
 
 
-def _token(door: Door, scope: Scope) -> Callable[[Request], None]:
+def _token(door: Door, scope: Scope, aside: Aside) -> Callable[[Request], Awaitable[None]]:
     """Lets pass who bears a token that is good for the scope; everybody else is recorded."""
 
-    def check(request: Request) -> None:
-        kind, _, text = request.headers.get("authorization", "").partition(" ")
+    def check(text: str) -> None:
         try:
-            check_token(door.held.records.engine, text if kind.lower() == "bearer" else "", scope, door.clock())
+            check_token(door.held.records.engine, text, scope, door.clock())
         except Refused:
             door.held.access.note_denied(scope.value)
             raise
 
-    return check
+    async def bearer(request: Request) -> None:
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        await aside(lambda: check(text if kind.lower() == "bearer" else ""))
+
+    return bearer
 
 
 def _body(request: Request, limit: int) -> Iterator[bytes]:
