@@ -95,7 +95,7 @@ def _events(many: int) -> list[tuple[str, bytes, dict[str, str]]]:
 
 async def _send(url: str, events: Sequence[tuple[str, bytes, dict[str, str]]], per_s: int) -> list[tuple[float, int]]:
     """Seconds from when each event was due to its answer, and the status of that."""
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    limits = httpx.Limits(max_connections=200, keepalive_expiry=2)  # s; the server lets go of an idle one after 5
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
         begun = time.perf_counter()
 
