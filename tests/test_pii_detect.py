@@ -57,6 +57,8 @@ def test_a_known_value_is_certain() -> None:
         ("C: I drive a Honda Civic.", "Honda Civic", False),
         ("C: Okay. Thanks.", "Okay", False),
         ("C: It was Zimone again.", "Zimone", True),
+        ("C: I take my Sertraline again.", "Sertraline", False),
+        ("C: I saw my Jacqueline again.", "Jacqueline", True),
         ("C: Perfect, that works.", "Perfect", False),
     ],
 )
@@ -64,6 +66,21 @@ def test_the_model_is_believed_only_where_a_name_is_possible(line: str, taken: s
     """Brands, everyday words and the first word of a sentence need better reasons."""
     call = turns(line)
     assert bool(detect(call, Scripted("PERSON", taken), {}, POLICY)) is believed
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("A: It went up in April and our rates in Missouri did too.", []),
+        ("A: We had that before June 4, and since April too.", []),
+        ("A: Okay. April, how can I help?", ["April,"]),
+        ("C: My name is June. I moved to Missouri.", ["June."]),
+        ("C: Ask Virginia about it.", ["Virginia"]),
+    ],
+)
+def test_a_month_or_a_state_is_no_name_unless_somebody_is_called_so(line: str, named: list[str]) -> None:
+    """People bear the names of months, and states those of people."""
+    assert [words for kind, words in found_in(line) if kind == "PERSON"] == named
 
 
 def test_a_place_alone_is_kept_unless_the_policy_says_otherwise() -> None:

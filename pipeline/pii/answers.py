@@ -182,10 +182,7 @@ def _address(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
         for first, end in sentences(part):
             sentence = without_lead(part[first:end])
             marked = [at for at, token in enumerate(sentence) if is_place_word(token)]
-            sure = any(
-                is_address_word(token) and not (token.number and is_measured(sentence, at, at + 1))
-                for at, token in enumerate(sentence)
-            )
+            sure = any(_tells_address(sentence, at) for at in marked)
             if (
                 marked
                 and (sure or not measures(sentence))
@@ -193,6 +190,11 @@ def _address(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             ):
                 answered = True
                 yield sentence[marked[0] : marked[-1] + 1]
+
+
+def _tells_address(sentence: Sequence[Token], at: int) -> bool:
+    """Whether a word says that an address is given; a quantity does not."""
+    return is_address_word(sentence[at]) and not (sentence[at].number and is_measured(sentence, at, at + 1))
 
 
 def _email(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:

@@ -62,6 +62,7 @@ class Lexicon:
     quantity_after: re.Pattern[str]
     quantity_before: re.Pattern[str]
     quantity_before_short: re.Pattern[str]
+    medicine: re.Pattern[str]
     name_follows: re.Pattern[str]
     name_likely_follows: re.Pattern[str]
     name_may_follow: re.Pattern[str]
@@ -106,6 +107,7 @@ def lexicon() -> Lexicon:
         quantity_after=re.compile(quantity["after"]),
         quantity_before=re.compile(quantity["before"]),
         quantity_before_short=re.compile(quantity["before_short"]),
+        medicine=re.compile(data["names"]["medicine"]),
         name_follows=_whole(data["names"]["follows"]),
         name_likely_follows=_whole(data["names"]["likely"]),
         name_may_follow=_whole(data["names"]["may"]),

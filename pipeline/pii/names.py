@@ -41,6 +41,19 @@ def is_known(token: Token) -> bool:
     return not lexicon().is_common(word) or (token.capital and not token.opens)
 
 
+def _is_somebody(tokens: Sequence[Token], at: int) -> bool:
+    """Whether there is a widespread name and neither a state nor, by what stands around it, a month ("in April")."""
+    word = tokens[at].fold.removesuffix("'s")
+    if not is_known(tokens[at]) or (word in words("states") and word not in words("namesake_states")):
+        return False
+    if word not in words("months"):
+        return True
+    before = [token for token in tokens[max(at - 1, 0) : at] if not (token.stop or token.pause)]
+    after = tokens[at + 1 : at + 2] if not (tokens[at].stop or tokens[at].pause) else ()
+    dated = any(token.number for token in (*before, *after))
+    return not dated and not any(token.fold in words("before_month") for token in before)
+
+
 def name_at(tokens: Sequence[Token], start: int, *, anchored: bool) -> Sequence[Token]:
     """The name that begins at a position, or nothing.
 
@@ -109,7 +122,7 @@ def introduced(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                 yield from _spans(name_at(tokens, start, anchored=True) or _odd_name(tokens, start), 0.9, strong)
             elif _ends(lexicon().name_may_follow, said) and not (before[-1].stop and before[-1].question):
                 yield from _addressed(tokens, start, said)
-            if (is_known(tokens[start]) and tokens[start].capital and not tokens[start].upper) or _speaking(
+            if (_is_somebody(tokens, start) and tokens[start].capital and not tokens[start].upper) or _speaking(
                 tokens, start
             ):
                 yield from _alone(tokens, start)
@@ -137,7 +150,9 @@ def _addressed(tokens: Sequence[Token], start: int, said: str) -> Iterator[PiiSp
     said_of_self = said.endswith(("i'm", "i am", "mr", "mrs", "ms", "dr", "doctor", "miss"))
     ends = said_of_self or name[-1].stop or name[-1].pause or after is None or after.fold in words("after_name")
     odd = said.endswith(("this is", "is this")) and not lexicon().is_common(name[0].fold) and not name[0].upper
-    if any(is_known(token) for token in name) or (sure and (ends or odd) and len(name) <= MAX_NAME - 1):
+    if any(_is_somebody(tokens, at) for at in range(start, start + len(name))) or (
+        sure and (ends or odd) and len(name) <= MAX_NAME - 1
+    ):
         yield from _spans(name, 0.88, "a name after an introduction or a form of address")
 
 
@@ -166,8 +181,10 @@ def credible(tokens: Sequence[Token], call_lower: frozenset[str]) -> bool:
     likely = [token for token in content if looks_like_name(token) and token.fold not in call_lower]
     if not likely or any(token.number or token.fold in words("brands") for token in content):
         return False
-    if any(is_known(token) for token in likely):
+    if any(_is_somebody(likely, at) for at in range(len(likely))):
         return True
+    if len(likely) == 1 and lexicon().medicine.fullmatch(likely[0].fold):
+        return False
     return len(likely) >= 2 or not likely[0].opens
 
 
