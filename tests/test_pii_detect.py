@@ -73,7 +73,7 @@ def test_the_model_is_believed_only_where_a_name_is_possible(line: str, taken: s
     [
         ("A: It went up in April and our rates in Missouri did too.", []),
         ("A: We had that before June 4, and since April too.", []),
-        ("A: Okay. April, how can I help?", ["April,"]),
+        ("A: Okay, April, how can I help?", ["April,"]),
         ("C: My name is June. I moved to Missouri.", ["June."]),
         ("C: Ask Virginia about it.", ["Virginia"]),
     ],

@@ -223,7 +223,6 @@ def test_digits_that_nothing_explains_are_redacted(run: str) -> None:
             "A: What's the address?\nC: 2081 Sycamore Boulevard.\nA: The copy is $10. It takes 2 to 4 days.",
             "2081 Sycamore Boulevard.",
         ),
-        ("A: Your address?\nC: 2081 Sycamore Boulevard.\nC: I have two cats.", "2081 Sycamore Boulevard."),
         ("A: The card number?\nC: The one ending 95, 72, yes.", "95, 72,"),
         ("A: Zip?\nC: 7 7 4 6 8 I think.", "7 7 4 6 8"),
         ("A: Your social security number? Could you repeat the last four? 4329.", "4329."),
