@@ -1,4 +1,4 @@
-"""How loud a call is, moment by moment, and where in its speech there is sound.
+"""How loud a call is, moment by moment, where in its speech there is sound, and which channels carry an echo.
 
 Takes blocks on their way to the recogniser and passes them on; gives, per channel, the level of every HOP_S, and the
 detector's spans of speech trimmed to what can be heard in them. A voice activity detector closes no pause shorter
@@ -30,6 +30,8 @@ _STAYS, _REACHES = 0.35, 0.5  # of the way from the noise to the voice: a sound 
 _QUIETER_DB = 20.0  # nobody drops his voice further below what is usual on the channel
 _RANGE_DB, _LEAST_DB = 45.0, 8.0  # of that way, however quiet or loud the line
 _SLACK_S = 0.1  # sound this near to detected speech belongs to it
+_BESIDE_S, _ENOUGH = 0.3, 50  # a voice rings on this long; hops that a median needs
+_AUDIBLE_DB = 3.0  # an echo is heard from so far above the noise
 SHORTEST_PAUSE_S = 0.06  # a shorter one is a stop consonant
 SHORTEST_SOUND_S = 0.03  # a shorter one is a click
 
@@ -54,6 +56,30 @@ class Loudness:
     def levels(self) -> NDArray[np.float16]:
         """(channels, hops) in dB full scale."""
         return np.concatenate(self._parts, axis=1) if self._parts else np.zeros((0, 0), np.float16)
+
+
+def carries_echo(own: NDArray[np.float16], speech: Sequence[TimeSpan], other: Sequence[TimeSpan]) -> bool:
+    """Whether a channel is louder while only the other side speaks than while nobody does.
+
+    Args:
+        own: (hops,) of the channel, dB.
+        speech: sounds of its owner.
+        other: sounds of the other side.
+    """
+    near = _during(speech, len(own), _BESIDE_S)
+    there = _during(other, len(own), 0.0)
+    alone, nobody = own[there & ~near], own[~_during(other, len(own), _BESIDE_S) & ~near]
+    if len(alone) < _ENOUGH or len(nobody) < _ENOUGH:
+        return False
+    return bool(np.median(alone.astype(np.float32)) - np.median(nobody.astype(np.float32)) >= _AUDIBLE_DB)
+
+
+def _during(spans: Sequence[TimeSpan], count: int, beside_s: float) -> NDArray[np.bool_]:
+    """Which hops lie in the spans or so near to them."""
+    inside = np.zeros(count, np.bool_)
+    for span in spans:
+        inside[max(int((span.start_s - beside_s) / HOP_S), 0) : int((span.end_s + beside_s) / HOP_S) + 1] = True
+    return inside
 
 
 def sounds(levels: NDArray[np.float16], speech: Sequence[TimeSpan]) -> tuple[TimeSpan, ...]:

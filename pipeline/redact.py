@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.audio import AudioFormat, Samples
     from pipeline.pii.policy import AudioRule, RedactionPolicy
+    from pipeline.transcribe import Heard
     from pipeline.types import Channel, PiiSpan, Turn
 
 _NOISE_SEED = 20_26
@@ -81,6 +82,24 @@ def shadows(redactions: Sequence[Redaction], speech: Mapping[Channel, tuple[Time
                 reason = f"echo of {redaction.channel.value}: {redaction.reason}"
                 echoed.append(replace(redaction, channel=other, span=quiet, reason=reason))
     return tuple(echoed)
+
+
+def under_voices(
+    turns: Sequence[Turn], findings: Sequence[PiiSpan], heard: Heard, policy: RedactionPolicy
+) -> tuple[Redaction, ...]:
+    """What the other side's own voice covers of a value, on channels where the line carries an echo.
+
+    A voice has holes in which an echo is heard. Only the words' own time goes, not the pauses beside them, in which
+    the other side may well take its turn.
+    """
+    covered = []
+    for found in findings:
+        channel = turns[found.turn].channel
+        for other in heard.echoing - {channel}:
+            rule = policy.rule(found.entity_type)
+            reason = f"echo of {channel.value} under a voice: {found.reason}"
+            covered.append(Redaction(found.entity_type, other, _core(turns, found), rule.action, reason))
+    return tuple(covered)
 
 
 def apply_to_audio(

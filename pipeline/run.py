@@ -25,7 +25,7 @@ from pipeline.loudness import Loudness
 from pipeline.pii import detect
 from pipeline.placeholders import mask, standing
 from pipeline.publish import Draft, forgo, publish
-from pipeline.redact import plan, shadows
+from pipeline.redact import plan, shadows, under_voices
 from pipeline.retention.retain import Context, check_context
 from pipeline.settle import settle
 from pipeline.speakers import attribute
@@ -263,6 +263,7 @@ def _understand(
     echoed = echoes(tones, keys, channels, rooms.redaction)
     guarded, review = guard(turns, between_keys(heard.speech, (*keys, *echoed)), planned, rooms.redaction)
     redactions = (*planned, *guarded)
+    beside = (*shadows(redactions, heard.speech), *under_voices(turns, findings, heard, rooms.redaction))
     masked = mask(turns, findings, rooms.redaction)
     left = without(marked(masked.turns, keys, rooms.redaction), decision)
     why, whole = doubts(heard, channels, rooms.verify)
@@ -274,7 +275,7 @@ def _understand(
         language=heard.language,
         turns=left,
         originals=standing(masked.originals, left),
-        redactions=(*redactions, *shadows(redactions, heard.speech), *keys, *echoed, *withdrawn),
+        redactions=(*redactions, *beside, *keys, *echoed, *withdrawn),
         review=(*review, *whole),
         decision=decision,
         understood=Understood(turns, findings, heard.speech, heard.language, metadata.known_pii, speakers),

@@ -13,7 +13,7 @@ from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
 from pipeline.gaps import longest_s
-from pipeline.loudness import sounds
+from pipeline.loudness import carries_echo, sounds
 from pipeline.types import Segment, TimeSpan, Word
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ AHEAD_S = 0.1  # alignment by cross-attention runs ahead of the sound; the media
 
 
 def settle(heard: Heard, levels: Mapping[Channel, NDArray[np.float16]]) -> Heard:
-    """The same words with their spans drawn in to the sound, and the speech as sounds.
+    """The same words with their spans drawn in to the sound, the speech as sounds, and which channels carry an echo.
 
     Args:
         heard: words and speech.
@@ -43,7 +43,9 @@ def settle(heard: Heard, levels: Mapping[Channel, NDArray[np.float16]]) -> Heard
     speech = {channel: sounds(levels[channel], spans) for channel, spans in heard.speech.items()}
     words = {channel: iter(drawn_in(spoken, speech[channel])) for channel, spoken in _lines(heard.segments).items()}
     segments = [Segment(each.channel, tuple(islice(words[each.channel], len(each.words)))) for each in heard.segments]
-    return replace(heard, segments=tuple(sorted(segments, key=lambda each: each.span)), speech=speech)
+    pairs = ((one, other) for one in speech for other in speech if one is not other)
+    echoing = frozenset(one for one, other in pairs if carries_echo(levels[one], speech[one], speech[other]))
+    return replace(heard, segments=tuple(sorted(segments, key=lambda each: each.span)), speech=speech, echoing=echoing)
 
 
 def _lines(segments: Sequence[Segment]) -> dict[Channel, list[Word]]:

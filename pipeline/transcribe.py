@@ -50,6 +50,7 @@ class Heard:
         language: ISO 639-1 code.
         duration_s: of the recording.
         language_certainty: in [0, 1]; 1 where the language was stated or nobody speaks.
+        echoing: channels on which the other side can be heard.
     """
 
     segments: tuple[Segment, ...]
@@ -57,6 +58,7 @@ class Heard:
     language: str
     duration_s: float
     language_certainty: float = 1.0
+    echoing: frozenset[Channel] = frozenset()
 
 
 def transcribe(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio import SPEECH_RATE_HZ
-from pipeline.loudness import HOP_S, Loudness, sounds
+from pipeline.loudness import HOP_S, Loudness, carries_echo, sounds
 from tests.factories import span
 
 if TYPE_CHECKING:
@@ -64,6 +64,20 @@ def test_levels_do_not_depend_on_the_blocks(block: int) -> None:
     """However a recording is cut, its levels are the same."""
     samples = recording(WORDS, 4.0, -50.0)
     assert np.array_equal(levels(samples, block).levels(), levels(samples, 64000).levels())
+
+
+@pytest.mark.parametrize(
+    ("noise_db", "echo_db", "carries"), [(-60.0, -50.0, True), (-40.0, -55.0, False), (-60.0, None, False)]
+)
+def test_an_echo_is_told_from_noise(noise_db: float, echo_db: float | None, carries: bool) -> None:  # noqa: FBT001
+    """A channel carries an echo if it is louder while only the other side speaks than while nobody does."""
+    mine, others = (span(0.5, 1.5),), (span(1.3, 2.6), span(4.0, 5.2))
+    samples = recording(mine, 8.0, noise_db)
+    if echo_db is not None:
+        samples = samples + recording(others, 8.0, -120.0, voice_db=echo_db)
+    own = levels(samples).levels()[0]
+    assert carries_echo(own, mine, others) is carries
+    assert not carries_echo(own, mine, ())
 
 
 def test_nothing_has_no_sounds() -> None:

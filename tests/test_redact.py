@@ -17,7 +17,8 @@ from pipeline.audio import AudioFormat
 from pipeline.gaps import fluent
 from pipeline.pii.policy import AudioRule, DetectionRule, EntityRule, RedactionPolicy
 from pipeline.placeholders import mask as mask_words
-from pipeline.redact import apply_to_audio, plan, shadows
+from pipeline.redact import apply_to_audio, plan, shadows, under_voices
+from pipeline.transcribe import Heard
 from pipeline.types import Action, Channel, PiiSpan, Redaction, TimeSpan, Turn, Word, WordRange
 from tests.factories import span
 from tests.test_gaps import timeline
@@ -339,6 +340,22 @@ def test_shadows_lie_only_where_the_other_channel_is_silent(
             for said in owned
         )
         assert quiet_s + spoken_s == pytest.approx(redaction.span.duration_s)
+
+
+@settings(max_examples=100)
+@given(judged(), st.sets(st.sampled_from(BOTH)))
+def test_on_a_line_with_an_echo_a_value_goes_under_the_other_voice_too(
+    drawn: tuple[tuple[Turn, ...], tuple[PiiSpan, ...], dict[Channel, tuple[TimeSpan, ...]]],
+    echoing: set[Channel],
+) -> None:
+    """The time of every word that must go is covered on the other channel if that carries an echo, and on no other."""
+    turns, findings, speech = drawn
+    heard = Heard((), speech, "en", 60.0, echoing=frozenset(echoing))
+    under = under_voices(turns, findings, heard, POLICY)
+    assert {each.channel for each in under} <= echoing
+    for channel, word in split(turns, findings)[0]:
+        hits = [each for each in under if each.span.start_s <= word.span.start_s and each.span.end_s >= word.span.end_s]
+        assert {each.channel for each in hits} >= echoing - {channel}
 
 
 def test_a_mono_call_has_no_shadows() -> None:

@@ -17,7 +17,7 @@ from pipeline.keypresses import between_keys, echoes, marked, pressed
 from pipeline.pii import detect
 from pipeline.pii.known import MIN_PART
 from pipeline.placeholders import mask
-from pipeline.redact import plan, shadows
+from pipeline.redact import plan, shadows, under_voices
 from pipeline.speakers import attribute
 from pipeline.types import ConsentSignal, TimeSpan
 
@@ -108,7 +108,8 @@ class Sense:
         echoed = echoes(tones, keys, hearing.channels, policy)
         guarded, _ = guard(turns, between_keys(heard.speech, (*keys, *echoed)), planned, policy)
         spoken = (*planned, *guarded)
-        redactions = (*spoken, *shadows(spoken, heard.speech), *keys, *echoed)
+        beside = (*shadows(spoken, heard.speech), *under_voices(turns, findings, heard, policy))
+        redactions = (*spoken, *beside, *keys, *echoed)
         return Sensed(
             turns=without(marked(mask(turns, findings, policy).turns, keys, policy), decision),
             redactions=tuple(each for each in redactions if each.span.end_s > settled_s),
