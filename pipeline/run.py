@@ -244,6 +244,7 @@ def _understand(
     loudness, listener = Loudness(), ToneListener(channels)
     with watch.stage("transcribe"):
         blocks = watch.time_of("decode", audio.decode_speech(intake.recording, rooms.audio.max_duration_s))
+        blocks = watch.marks("transcribe", blocks, audio.BLOCK_S)
         audible = listener.listen(loudness.watch(_audible(blocks, rooms.audio.silence_peak)))
         heard = transcribe(audible, channels, rooms.vad(), rooms.transcriber(), metadata.language)
         heard = settle(heard, dict(zip(channels, loudness.levels(), strict=True)))

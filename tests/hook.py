@@ -77,7 +77,15 @@ def platform() -> Iterator[Platform]:
 def serving(app: FastAPI) -> Iterator[str]:
     """The URL of the application behind uvicorn, until the block ends."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False, ws="websockets-sansio")
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=0,
+            log_level="critical",
+            access_log=False,
+            ws="websockets-sansio",
+            ws_ping_interval=None,
+        )
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 import pytest
+import soundfile
 from twilio.request_validator import RequestValidator
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from pipeline import jobs, mulaw
+from benchmarks import score
+from pipeline import build, jobs, mulaw
 from pipeline.api.app import Door, make_app
 from pipeline.api.media_streams import MESSAGE_BYTES, Media, Start, Stop, Tracks, read
 from pipeline.build import custody
@@ -29,15 +31,19 @@ from pipeline.types import Channel, Status
 from tests import scripted
 from tests.hook import serving
 from tests.live_calls import events, line
-from tests.product import needles, sightings
+from tests.product import TESTS, needles, sightings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipeline.audio import Samples
     from pipeline.config import Settings
     from pipeline.custody import Custody
+    from pipeline.live.sense import Ears
+    from pipeline.run import Rooms
+
+pytest_plugins = ("tests.real",)
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECRET, PUBLIC = "twilio-secret", "https://calls.example.com"
@@ -168,27 +174,34 @@ class Served:
         """A WebSocket that bears the token of a scope."""
         if scope is not None:
             headers["authorization"] = f"Bearer {self.tokens[scope]}"
-        with connect(self.url + path, additional_headers=headers, proxy=None) as socket:
+        with connect(self.url + path, additional_headers=headers, proxy=None, ping_interval=None) as socket:
             yield socket
 
 
-@pytest.fixture(name="served")
-def _served(socket_enabled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+@contextmanager
+def serve(folder: Path, ears: Callable[[Settings], Ears], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A server with these ears, until the block ends."""
     monkeypatch.setenv("CALLSEAL_API__TWILIO_AUTH_TOKEN", SECRET)
     monkeypatch.setenv("CALLSEAL_API__PUBLIC_URL", PUBLIC)
     monkeypatch.setenv("CALLSEAL_LIVE__AT_ONCE", "1")
     monkeypatch.setenv("CALLSEAL_LIVE__DELAY_S", "12")
-    settings = load_settings(tmp_path / "data")
+    settings = load_settings(folder / "data")
     held = custody(settings, Role.INGEST)
     tokens = {each: create_token(held.records.engine, [each], NOW, NOW + timedelta(days=1))[1] for each in Scope}
-    ears, rooms = scripted.ears(settings), scripted.rooms(settings)
+    heard_with, rooms = ears(settings), scripted.rooms(settings)
     queued: list[str] = []
     waiting = jobs.Progress(0, 0, None, None)
-    door = Door(settings, held, rooms.retention, queued.append, lambda: waiting, lambda: NOW, lambda: ears)
+    door = Door(settings, held, rooms.retention, queued.append, lambda: waiting, lambda: NOW, lambda: heard_with)
     with serving(make_app(door)) as url:
         yield Served(url.replace("http", "ws"), settings, held, tokens, queued)
     held.records.close()
     rooms.records.close()
+
+
+@pytest.fixture(name="served")
+def _served(socket_enabled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    with serve(tmp_path, scripted.ears, monkeypatch) as served:
+        yield served
 
 
 def told_of(socket: Any) -> list[dict[str, Any]]:
@@ -260,3 +273,37 @@ def test_a_call_that_cannot_be_heard_is_closed_with_the_reason(served: Served) -
         told_of(sender)
         assert sender.close_code == 1007
     assert served.queued == []
+
+
+@pytest.mark.models
+def test_a_caller_heard_with_real_weights_gives_nothing_away(
+    socket_enabled: None, loaded: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spelled name and a date of birth, streamed frame by frame: neither can be heard or read, the rest can."""
+    folder = TESTS / "data" / "corpus" / "name_spelled"
+    truth = json.loads((folder / "truth.json").read_text())
+    legs = [soundfile.read(folder / f"{leg}.wav", dtype="int16") for leg in ("agent", "customer")]
+    assert {rate for _, rate in legs} == {8_000}
+    longest = max(len(samples) for samples, _ in legs)
+    came_in = np.stack([np.pad(samples, (0, longest - len(samples))) for samples, _ in legs])
+    names = ("vad", "transcriber", "recognizer")
+
+    def ears(settings: Settings) -> Ears:
+        return replace(build.live_ears(settings), **{name: getattr(loaded, name) for name in names})
+
+    with (
+        serve(tmp_path, ears, monkeypatch) as served,
+        served.socket("/live/twilio?reply=1&wait=1", Scope.LIVE) as sender,
+    ):
+        sender.send(start(customParameters={"jurisdictions": "US-TX", "language": "en"}))
+        for message in frames(came_in):
+            sender.send(message)
+        sender.send('{"event": "stop", "stop": {}}')
+        told = told_of(sender)
+    replaced = [cut for each in events(told, "audio") for cut in each["replaced"]]
+    scored = score.score_call(truth, {"redactions": replaced}, {"turns": events(told, "turn")})
+    callers = [each for each in scored.entities if each.channel == "customer"]
+    assert [(each.entity_type, each.uncovered_s) for each in callers if each.leaked] == []
+    assert len(callers) == 3
+    assert scored.over_redacted_s < 0.5 * scored.other_speech_s
+    assert told[-2]["late_findings"] == 0

@@ -61,3 +61,10 @@ def test_time_of_items(clock: list[float]) -> None:
         for _ in watch.time_of("decode", coming()):
             clock[0] += 10.0
     assert watch.seconds == {"decode": pytest.approx(6.0), "transcribe": pytest.approx(20.0)}
+
+
+def test_who_watches_is_told_how_far_a_stage_is() -> None:
+    """In minutes and seconds of the call, with each block of it."""
+    told: list[str] = []
+    assert list(Stopwatch(told.append).marks("transcribe", "abc", 30.72)) == ["a", "b", "c"]
+    assert told == ["transcribe 0:31", "transcribe 1:01", "transcribe 1:32"]

@@ -92,12 +92,20 @@ def operator(by: str | None) -> str:
 
 @contextmanager
 def stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Names each stage as it begins, on stderr: behind a spinner on a terminal, else one line each."""
+    """Names each stage as it begins, on stderr: behind a spinner that also shows how far it is, else one line each."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield lambda stage: None if quiet else print(f"  {stage} ...", file=sys.stderr, flush=True)  # noqa: T201
+        told: set[str] = set()
+
+        def tell(stage: str) -> None:
+            name = stage.split(maxsplit=1)[0]
+            if not quiet and name not in told:
+                told.add(name)
+                print(f"  {name} ...", file=sys.stderr, flush=True)  # noqa: T201
+
+        yield tell
         return
     with console.status("loading") as status:
         yield status.update

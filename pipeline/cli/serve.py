@@ -55,6 +55,7 @@ def serve_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_jso
             server_header=False,
             ws="websockets-sansio",
             ws_max_size=MESSAGE_BYTES,
+            ws_ping_interval=None,  # whoever is held up answers late; pipeline.api.live ends what says nothing
         )
     print_result({"ended": True}, lambda _: ["the hook ended"], as_json=as_json)
 

@@ -6,6 +6,7 @@ of consent, and the values that were found, which are found again wherever they 
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ SETTLED_S = 120.0  # what is so much older than what comes out now is not judged
 _AROUND_S = 120.0  # and this much before it is still read, for what was said after it
 _TEXTS = 4_000  # remembered by the model of names
 _START = TimeSpan(0.0, 0.0)
+_ASKING = threading.Lock()  # calls that are heard at the same time share one model of names
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,9 @@ def _once(
 ) -> list[list[TextEntity]]:
     """What is found in texts, asked for those that are not known."""
     fresh = [text for text in dict.fromkeys(texts) if text not in known]
-    known.update(zip(fresh, ask(fresh), strict=True) if fresh else ())
+    if fresh:
+        with _ASKING:
+            known.update(zip(fresh, ask(fresh), strict=True))
     found = [known[text] for text in texts]
     while len(known) > _TEXTS:
         del known[next(iter(known))]
