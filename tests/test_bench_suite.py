@@ -11,10 +11,12 @@ import pytest
 import soundfile
 
 from benchmarks.suite import calls, command, gpu, joined, page, tables, transcription
-from benchmarks.suite.chains import Models, Pass
+from benchmarks.suite.chains import Models
+from benchmarks.suite.compositions import Apart
 from benchmarks.suite.figures import Result, Setting, figure
 from benchmarks.suite.machine import Neighbours, machine
 from benchmarks.suite.measures import MEASURES, TARGETS, Measure
+from benchmarks.suite.passes import Pass
 from benchmarks.suite.roofline import Shape, shape_of, work
 from models.fetch import resolve
 from pipeline import build
@@ -109,13 +111,14 @@ def test_chains_take_turns(tmp_path: Path) -> None:
 def test_a_composition_redacts_what_it_finds(small: Settings, tmp_path: Path) -> None:
     """The stock chain with real weights gives redactions, a transcript and times of its stages."""
     call = min(joined.write_calls(tmp_path, 4, at_least_s=1.0), key=lambda each: each.duration_s)
-    models = Models(small)
+    others = Apart(small)
     for batched in (True, False):
-        found = models.composed(call, batched=batched)
+        found = others.composed(call, batched=batched)
         assert set(found.stages_s) == {"decode", "transcribe", "detect", "redact"}
         assert found.seconds == pytest.approx(sum(found.stages_s.values()))
         assert found.transcript is not None
         assert found.transcript["turns"]
+    others.close()
 
 
 def test_callseal_goes_through_the_whole_flow(small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,21 +12,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import score
 from benchmarks.suite import joined
-from benchmarks.suite.chains import BATCHED, CHAINS, OURS, SEQUENTIAL, models_of
+from benchmarks.suite.chains import models_of
+from benchmarks.suite.compositions import apart_of
 from benchmarks.suite.figures import Result, figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from benchmarks.suite.chains import Pass
     from benchmarks.suite.figures import Setting
     from benchmarks.suite.joined import JoinedCall
+    from benchmarks.suite.passes import Pass
 
 CALLS, QUICK_CALLS = 10, 2
 MONO_CALLS, QUICK_MONO_CALLS = 2, 1
 MODEL_STAGES: Final = ("transcribe", "diarize", "detect", "verify")
 DEFAULT_DIARIZED: Final = "pyannote"
-TITLES: Final = {**CHAINS, DEFAULT_DIARIZED: "pyannote defaults + faster-whisper batched + Presidio + mute"}
+OURS, BATCHED, SEQUENTIAL = "callseal", "batched", "sequential"
+TITLES: Final = {
+    OURS: "callseal",
+    BATCHED: "faster-whisper batched + Presidio + mute",
+    SEQUENTIAL: "faster-whisper sequential + Presidio + mute",
+    DEFAULT_DIARIZED: "pyannote defaults + faster-whisper batched + Presidio + mute",
+}
 
 
 @dataclass(slots=True)
@@ -54,13 +61,14 @@ class Runs:
 
 def two_channels(setting: Setting) -> Result:
     """Ten two-channel calls: callseal, the batched and the sequential composition."""
-    models = models_of(setting.settings)
+    models, others = models_of(setting.settings), apart_of(setting.settings)
     models.warm()
+    others.warm()
     calls = joined.write_calls(setting.folder, QUICK_CALLS if setting.quick else CALLS)
     chains: dict[str, Callable[[JoinedCall], Pass]] = {
         OURS: models.callseal,
-        BATCHED: lambda call: models.composed(call, batched=True),
-        SEQUENTIAL: lambda call: models.composed(call, batched=False),
+        BATCHED: lambda call: others.composed(call, batched=True),
+        SEQUENTIAL: lambda call: others.composed(call, batched=False),
     }
     found = compared(interleaved(calls, chains))
     found.notes.append(_settings_note(setting))
@@ -69,13 +77,14 @@ def two_channels(setting: Setting) -> Result:
 
 def mono(setting: Setting) -> Result:
     """One-channel calls with diarization: callseal, and pyannote's defaults with the batched composition."""
-    models = models_of(setting.settings)
-    models.warm(mono=True)
+    models, others = models_of(setting.settings), apart_of(setting.settings)
+    models.warm(diarized=True)
+    others.warm(diarized=True)
     count = QUICK_MONO_CALLS if setting.quick else MONO_CALLS
     calls = joined.write_calls(setting.folder, count, mono=True, at_least_s=15.0 if setting.quick else 40.0)
     chains: dict[str, Callable[[JoinedCall], Pass]] = {
         OURS: models.callseal,
-        DEFAULT_DIARIZED: lambda call: models.composed(call, batched=True, diarized=True),
+        DEFAULT_DIARIZED: lambda call: others.composed(call, batched=True, diarized=True),
     }
     found = compared(interleaved(calls, chains))
     found.notes.append(_settings_note(setting))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.suite.chains import models_of
 from benchmarks.suite.figures import Result, figure
+from benchmarks.suite.recogniser import FasterWhisper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +117,10 @@ def _encoding(setting: Setting, found: Result, runs: int) -> None:
 
     from models.fetch import resolve
 
-    whisper = models_of(setting.settings).recogniser.model
+    asr = setting.settings.asr
+    folder = resolve(asr.model, setting.settings.models_dir)
+    models_of(setting.settings).rooms.transcriber()  # it keeps this process's memory as callseal does
+    whisper = FasterWhisper(folder, asr).model
     mels = int(whisper.feature_extractor.mel_filters.shape[0])
     features = np.random.default_rng(0).standard_normal((1, mels, MEL_FRAMES), np.float32)
 
@@ -124,7 +128,6 @@ def _encoding(setting: Setting, found: Result, runs: int) -> None:
         return np.asarray(whisper.encode(features).to_device(_cpu()))  # done only once it is here, on a GPU too
 
     encoded = encode()
-    folder = resolve(setting.settings.asr.model, setting.settings.models_dir)
     shape = shape_of(folder, int(encoded.shape[-1]), mels)
     seconds = _times(encode, runs)
     cost = work(shape)

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rapidfuzz.distance import Levenshtein
 
-from benchmarks import stock
-from benchmarks.corpus import codecs
 from benchmarks.folding import digitised, readable, tokens
 from benchmarks.suite import joined
 from benchmarks.suite.chains import models_of
+from benchmarks.suite.compositions import apart_of
 from benchmarks.suite.figures import Result, figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from benchmarks.suite.chains import Models
+    from benchmarks.suite.compositions import Apart
     from benchmarks.suite.figures import Setting
     from benchmarks.suite.joined import JoinedCall
 
@@ -35,35 +36,47 @@ WAYS: Final = {
     "sequential": "faster-whisper sequential, defaults (beam 5)",
     "sequential_beam1": "faster-whisper sequential, beam 1",
 }
+DECODING: Final = {
+    "batched": (True, 5),
+    "batched_beam1": (True, 1),
+    "sequential": (False, 5),
+    "sequential_beam1": (False, 1),
+}
 Words = dict[str, list[dict[str, Any]]]
 
 
 def transcription(setting: Setting) -> Result:
     """Speed, word error rate and numbers heard of each way to use the same weights."""
-    models = models_of(setting.settings)
+    models, others = models_of(setting.settings), apart_of(setting.settings)
     calls = joined.write_calls(setting.folder, QUICK_CALLS if setting.quick else CALLS)
-    ways = _ways(models)
+    models.warm()
+    others.warm()
+    ways: dict[str, Callable[[JoinedCall], tuple[float, Words]]] = {OURS: lambda call: _timed(models, call)}
+    for name, (batched, beam_size) in DECODING.items():
+        ways[name] = partial(_theirs, others, batched=batched, beam_size=beam_size)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     heard: dict[str, list[Words]] = {name: [] for name in ways}
-    models.warm()
     for number, call in enumerate(calls):
         names = list(ways)
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            began = time.perf_counter()
-            heard[name].append(ways[name](call))
-            seconds[name].append(time.perf_counter() - began)
+            spent_s, words = ways[name](call)
+            heard[name].append(words)
+            seconds[name].append(spent_s)
     return _figures(calls, seconds, heard)
 
 
-def _ways(models: Models) -> dict[str, Callable[[JoinedCall], Words]]:
-    whisper = models.recogniser
-    return {
-        OURS: lambda call: hear(models, call),
-        "batched": lambda call: _theirs(call, whisper.batched),
-        "batched_beam1": lambda call: _theirs(call, lambda samples: whisper.batched(samples, 1)),
-        "sequential": lambda call: _theirs(call, whisper.sequential),
-        "sequential_beam1": lambda call: _theirs(call, lambda samples: whisper.sequential(samples, 1)),
+def _timed(models: Models, call: JoinedCall) -> tuple[float, Words]:
+    began = time.perf_counter()
+    words = hear(models, call)
+    return time.perf_counter() - began, words
+
+
+def _theirs(others: Apart, call: JoinedCall, *, batched: bool, beam_size: int) -> tuple[float, Words]:
+    seconds, channels = others.heard(call, batched=batched, beam_size=beam_size)
+    names = call.truth["channels"]
+    return seconds, {
+        name: [word for segment in segments for word in segment] for name, segments in zip(names, channels, strict=True)
     }
 
 
@@ -83,14 +96,6 @@ def hear(models: Models, call: JoinedCall) -> Words:
             {"text": word.text, "start_s": word.span.start_s, "end_s": word.span.end_s} for word in segment.words
         ]
     return words
-
-
-def _theirs(call: JoinedCall, recognise: Callable[[Any], list[list[dict[str, Any]]]]) -> Words:
-    both = codecs.decode(call.path, stock.RATE_HZ)
-    return {
-        name: [word for segment in recognise(both[:, index]) for word in segment]
-        for index, name in enumerate(call.truth["channels"])
-    }
 
 
 def _figures(calls: list[JoinedCall], seconds: dict[str, list[float]], heard: dict[str, list[Words]]) -> Result:
