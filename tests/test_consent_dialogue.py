@@ -109,6 +109,52 @@ def test_an_answer_in_the_wrong_voice() -> None:
     assert decide(evidence, ("DE",), POLICY, NOW).verdict is Verdict.GRANTED
 
 
+@pytest.mark.parametrize(
+    ("asked", "reply", "verdict"),
+    [
+        (ASKED, "No, you may not.", Verdict.DECLINED),
+        (ASKED, "You certainly do not.", Verdict.DECLINED),
+        (ASKED, "It's not okay with me.", Verdict.DECLINED),
+        (ASKED, "I cannot agree to that.", Verdict.DECLINED),
+        (ASKED, "My lawyer told me not to agree to that.", Verdict.DECLINED),
+        (ASKED, "What would you do with it?", Verdict.UNKNOWN),
+        (ASKED, "I never said that's fine.", Verdict.DECLINED),
+        (ASKED, "I don't think you heard that's fine.", Verdict.UNKNOWN),
+        (ASKED, "You do.", Verdict.GRANTED),
+        (ASKED, "Yes, but not for training.", Verdict.GRANTED),
+        (ASKED, "That's fine. I can't find my number.", Verdict.GRANTED),
+        ("Do you mind if we record this call?", "Yes, actually, I do.", Verdict.DECLINED),
+        ("Do you mind if we record this call?", "No, I don't care.", Verdict.GRANTED),
+    ],
+)
+def test_a_yes_beside_a_no(asked: str, reply: str, verdict: Verdict) -> None:
+    """A reply that opens with a no, or negates in the sentence of its yes, is no consent unless the no permits."""
+    said = (turn(asked, 0.0, Channel.AGENT), turn(reply, 5.0, Channel.CUSTOMER))
+    evidence = signals(said, CallMetadata(), POLICY, "en", NOW)
+    assert decide(evidence, ("DE",), POLICY, NOW).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "objects"),
+    [
+        ("You don't have my permission to record me.", True),
+        ("I never said you could record this.", True),
+        ("Take me off the recording.", True),
+        ("I want this recording deleted.", True),
+        ("I don't mind being recorded.", False),
+        ("No, I have no problem with you recording this.", False),
+        ("I didn't know that calls are recorded.", False),
+        ("Why don't you record my new address?", False),
+    ],
+)
+def test_objections_in_other_words(said: str, *, objects: bool) -> None:
+    """Whoever speaks of recording and negates it objects, unless it is no matter to them or they only ask or tell."""
+    turns = (turn(TOLD, 0.0, Channel.AGENT), turn(said, 4.0, Channel.CUSTOMER))
+    found = signals(turns, CallMetadata(), POLICY, "en", NOW)
+    against = {ConsentSignal.OBJECTION, ConsentSignal.NO}  # said at once to a notice it is a no
+    assert any(each.signal in against for each in found) is objects
+
+
 def test_a_question_by_its_mark() -> None:
     """What is a statement in writing is a question where the recogniser hears one."""
     assert one_voice("You consent to being recorded? I'd rather not.", "US-CA").verdict is Verdict.DECLINED

@@ -24,7 +24,7 @@ _INTERRUPTS_S: Final = 1.5  # how long before the end of a question its answer m
 _SENTENCES: Final = 2
 _LONGEST: Final = 30  # tokens
 _BREAK_S: Final = 1.2  # a pause after which the other side's words end an answer
-_STRONG = ("no", "soft_no", "yes", "unclear")
+_STRONG = ("no", "soft_no", "yes", "i_do", "unclear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,14 @@ def classify(
         return None, "filler", whole
     strong = [(group, named.name, match) for group in _STRONG for named, match in phrases.find(group, tokens)]
     # Of phrases that overlap the longest counts: "i do not consent" is no "i do".
-    kept = [
-        each for each in strong if not any(_beaten(each[2], o[2]) for o in strong if o is not each and o[0] != each[0])
-    ]
-    for group in ("no", "unclear", "soft_no", "yes"):
+    kept = [each for each in strong if not any(_beaten(each, other) for other in strong if other[0] != each[0])]
+    for group in ("no", "unclear", "soft_no", "i_do", "yes"):
         for found, rule, match in kept:
             if found == group:
-                return _meaning(group, minds=minds), rule, match
+                meaning = _meaning(group, minds=minds)
+                if meaning is ConsentSignal.YES and _contradicted(tokens, body, match, phrases, minds=minds):
+                    return ConsentSignal.UNCLEAR, f"{rule}: beside a no", whole
+                return meaning, rule, match
     for group in ("plain_no", "plain_yes"):
         for named, match in phrases.find(group, tokens[body:]):
             return (
@@ -125,16 +126,38 @@ def classify(
     return ConsentSignal.UNCLEAR, "neither yes nor no", whole
 
 
+def _contradicted(tokens: Sequence[Token], body: int, yes: Match, phrases: Phrases, *, minds: bool) -> bool:
+    """Whether a reply that has a yes in it opens with a no, or has a negation in the sentence of the yes."""
+    permits = [match for group in ("yes", "soft_no") for _, match in phrases.find(group, tokens)]
+    opens = [Match(body + m.first, body + m.end, m.edits) for _, m in phrases.find("plain_no", tokens[body:])]
+    if not minds and any(not any(no.within(each) for each in permits) for no in opens):
+        return True
+    permits += [match for _, match in phrases.find("limit", tokens)]
+    first = max((index + 1 for index in range(yes.first) if tokens[index].ends), default=0)
+    end = next((index + 1 for index in range(yes.end - 1, len(tokens)) if tokens[index].ends), len(tokens))
+    return any(
+        not any(match.within(each) for each in permits) and not (minds and any(match.overlaps(no) for no in opens))
+        for _, match in phrases.find("negation", tokens)
+        if first <= match.first < end
+    )
+
+
 def _meaning(group: str, *, minds: bool) -> ConsentSignal:
     if minds and group in ("soft_no", "plain_no"):
         return ConsentSignal.YES
+    if minds and group == "i_do":
+        return ConsentSignal.NO
     if group == "unclear" or (minds and group == "plain_yes"):
         return ConsentSignal.UNCLEAR
-    return ConsentSignal.YES if group in ("yes", "plain_yes") else ConsentSignal.NO
+    return ConsentSignal.YES if group in ("yes", "i_do", "plain_yes") else ConsentSignal.NO
 
 
-def _beaten(match: Match, other: Match) -> bool:
-    return match.overlaps(other) and match.end - match.first < other.end - other.first
+def _beaten(one: tuple[str, str, Match], other: tuple[str, str, Match]) -> bool:
+    """Whether a phrase gives way to a longer one that overlaps it; a no only to one that has it within."""
+    match, longer = one[2], other[2]
+    if match.end - match.first >= longer.end - longer.first:
+        return False
+    return match.within(longer) if one[0] == "no" else match.overlaps(longer)
 
 
 def _without_fillers(tokens: Sequence[Token], phrases: Phrases) -> int:

@@ -37,6 +37,8 @@ GROUPS: Final[Mapping[str, int]] = {
     "asks_whether": 2,  # a caller asks whether the call is recorded
     "says_so": 1,  # a company says that it records, when a caller asked
     "yes": 0,
+    "i_do": 0,  # a yes, but a no to "do you mind"
+    "negation": 0,  # makes a yes that it stands beside none
     "plain_yes": 0,  # at the beginning of an answer
     "no": 1,
     "soft_no": 0,  # a no, but a yes to "do you mind"
