@@ -115,6 +115,11 @@ def test_parts_with_backchannels_between_are_one_answer() -> None:
         ("C: It says M Whitfield on it.", "M Whitfield"),
         ("A: Which doctor do you see?\nC: Whitfield.", "Whitfield."),
         ("A: Your date of birth?\nC: ship of December 1927.", "ship of December 1927."),
+        ("C: It was kept overnight at T, Q, one seven, P, M.", "T, Q, one seven, P, M."),
+        ("A: Hi, it's Oluwaseun in the upgrades team.", "Oluwaseun"),
+        ("A: Place of birth?\nC: Springfield.", "Springfield."),
+        ("C: It's one sixteen The Spinney.", "one sixteen The Spinney."),
+        ("C: We move to twenty six hundred Old Mill Terrace.", "twenty six hundred Old Mill Terrace."),
         ("A: I'll reset it to blue elephant.\nC: Blue elephant. I'm in!", "Blue elephant."),
     ],
 )
@@ -127,6 +132,8 @@ def test_a_code_is_found_whole_however_it_is_said(script: str, value: str) -> No
     "line",
     [
         "A: It takes the 953 XL, and they are 34.99 each.",
+        "A: It opens at 11 30 P M.",
+        "C: It costs six hundred dollars, and it's a long drive.",
         "A: Two hundred million dollars were spent.",
         "A: They do it at the local hospital, A and E. And then they call.",
         "C: I like, for instance, hiking.",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _OWNER = re.compile(r"(?:^| )(my|our|his|her|their)(?: \w+){0,2} ?$")
 _STATES = re.compile(
-    r"^ ?(?:\w+ )?(?:\w+ )?"
-    r"(?:is|was|are|it's|its|would be|will be|that's|ends in|ending in|starts with)"
+    r"^ ?(?:[\w']+ ){0,3}"
+    r"(?:is|was|are|still|it's|its|would be|will be|that's|ends in|ending in|starts with)"
     r"(?! (?:it|that|this|not|on file|correct|right)\b)"
 )
 _FOLLOWED = re.compile(

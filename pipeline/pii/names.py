@@ -149,10 +149,11 @@ def _addressed(tokens: Sequence[Token], start: int, said: str) -> Iterator[PiiSp
     after = tokens[start + len(name)] if start + len(name) < len(tokens) else None
     said_of_self = said.endswith(("i'm", "i am", "mr", "mrs", "ms", "dr", "doctor", "miss"))
     ends = said_of_self or name[-1].stop or name[-1].pause or after is None or after.fold in words("after_name")
-    odd = said.endswith(("this is", "is this")) and not lexicon().is_common(name[0].fold) and not name[0].upper
-    if any(_is_somebody(tokens, at) for at in range(start, start + len(name))) or (
-        sure and (ends or odd) and len(name) <= MAX_NAME - 1
-    ):
+    from_somewhere = said.endswith("it's") and after is not None and after.fold in words("after_name")
+    told = from_somewhere or said.endswith(("this is", "is this"))
+    odd = told and not lexicon().is_common(name[0].fold) and not name[0].upper
+    likely = (sure and (ends or odd)) or (from_somewhere and odd)
+    if any(_is_somebody(tokens, at) for at in range(start, start + len(name))) or (likely and len(name) < MAX_NAME):
         yield from _spans(name, 0.88, "a name after an introduction or a form of address")
 
 

@@ -196,7 +196,7 @@ def unexplained(run: Run, least: int) -> bool:
     four only if said digit by digit, or if they are no year and no round figure and follow no name of a thing.
     Digits with letters from six characters on, if at least three are digits, or two and three letters were spelled.
     """
-    if run.quantity or run.listed:
+    if (run.quantity and not _spells(run)) or run.listed:
         return False
     digits, text = run.digits, run.text
     if _COUNTING.startswith(digits) or (len(digits) <= 6 and any(token.compound for token in run.tokens)):

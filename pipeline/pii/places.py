@@ -64,7 +64,8 @@ def addresses(stream: Sequence[Token]) -> Iterator[PiiSpan]:
 def _street_end(stream: Sequence[Token], start: int) -> int:
     """Past the last token of "number, up to four words, kind of street"; 0 if there is none."""
     token = stream[start]
-    if not token.number or len(token.digits) > 6 or is_measured(stream, start, start + 1):
+    measured = is_measured(stream, start, start + 1) and not token.fold.endswith("00")
+    if not token.number or len(token.digits) > 6 or measured:
         return 0
     first = start + 1
     while first < len(stream) and first - start < 6 and stream[first].number:
@@ -74,7 +75,8 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
         if word.fold in words("streets") and end > first:
             named = any(t.capital or t.fold in words("sides") or t.number for t in stream[first:end])
             return end + 1 if named or word.fold in ("street", "avenue", "road", "lane", "drive", "boulevard") else 0
-        if word.fold in words("never_in_street") or (stream[end].stop and end > first):
+        named = word.fold == "the" and word.capital  # "The Spinney"
+        if (word.fold in words("never_in_street") and not named) or (stream[end].stop and end > first):
             return 0
     return 0
 
