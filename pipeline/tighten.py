@@ -36,12 +36,12 @@ from pipeline.stopwatch import Stopwatch
 from pipeline.tones import ToneListener
 from pipeline.transcribe import transcribe
 from pipeline.types import ArtifactKind, Channel, ConsentSignal, Redaction, ReviewItem, SpeakerSpan, Status, Turn
-from pipeline.verify.leaks import Understood, masked
+from pipeline.verify.leaks import Understood, masked, parts
 from pipeline.verify.spans import middle_in, without
 from pipeline.verify.verified import verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pipeline.kept import Kept
@@ -49,17 +49,22 @@ if TYPE_CHECKING:
     from pipeline.run import Rooms
     from pipeline.tones import Tone
     from pipeline.transcribe import Heard
-    from pipeline.types import Artifact, PiiSpan, SealedObject, TimeSpan
+    from pipeline.types import Artifact, PiiSpan, SealedObject, TimeSpan, Word
     from pipeline.verify.verified import Written
 
+UNKNOWN: Final = "Zqxjvk"  # like a name, and no word of any language
 _OBJECTION: Final = "an objection to the recording that was not heard before"
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What is to be redacted besides, and why; ``in_text`` says that the stored transcript shows some of it."""
+    """What is to be redacted besides, and why; ``in_text`` says that the stored transcript shows some of it.
+
+    ``turns`` are the talk that was judged, ``shown`` what of it can be heard, with the placeholders.
+    """
 
     turns: tuple[Turn, ...] = field(repr=False)
+    shown: tuple[Turn, ...] = field(repr=False)
     findings: tuple[PiiSpan, ...]
     redactions: tuple[Redaction, ...]
     review: tuple[ReviewItem, ...]
@@ -142,19 +147,23 @@ def _hear(kept: Kept, rooms: Rooms) -> tuple[Heard, tuple[Tone, ...]]:
 
 def _judge(kept: Kept, heard: Heard, tones: Sequence[Tone], rooms: Rooms, now: datetime) -> _Found:
     """What must go of what was heard now, and of what the stored transcript says."""
-    policy, known = rooms.redaction, _known(kept)
-    turns, before = attribute(heard.segments, _speakers(kept)), _plain(kept.turns)
-    findings = detect(turns, rooms.recognizer(), known, policy, kept.language)
-    in_text = detect(before, rooms.recognizer(), known, policy, kept.language)
+    policy = rooms.redaction
+    gone, spoken_now, before = _by_channel(kept.redactions), attribute(heard.segments, _speakers(kept)), kept.turns
+    # As when a first recording is listened to again, what was said where nothing can be heard stays part of the talk.
+    turns = _with_stored(
+        spoken_now, before, lambda word, on: is_placeholder(word.text) or middle_in(word.span, gone[on])
+    )
+    findings, in_text = _found_in(turns, kept, rooms), _found_in(before, kept, rooms)
     planned = (*plan(turns, findings, heard.speech, policy), *plan(before, in_text, heard.speech, policy))
     keys = pressed(tones, policy)
     echoed = echoes(tones, keys, kept.channels, policy)
     spoken = between_keys(heard.speech, (*keys, *echoed))
-    guarded, review = guard((*turns, *before), spoken, (*kept.redactions, *planned), policy)
+    guarded, review = guard(_plain((*turns, *before)), spoken, (*kept.redactions, *planned), policy)
     new = added(kept.redactions, (*planned, *guarded))
     beside = (*shadows(new, heard.speech), *keys, *echoed)
     return _Found(
         turns=turns,
+        shown=_with_stored(spoken_now, before, lambda word, _: is_placeholder(word.text)),
         findings=findings,
         redactions=(*new, *added((*kept.redactions, *new), beside)),
         review=(*review, *_objections(kept, turns, rooms, now)),
@@ -162,9 +171,24 @@ def _judge(kept: Kept, heard: Heard, tones: Sequence[Tone], rooms: Rooms, now: d
     )
 
 
+def _found_in(turns: Sequence[Turn], kept: Kept, rooms: Rooms) -> tuple[PiiSpan, ...]:
+    """What must go of a redacted talk, beside what is gone."""
+    read = _answered(turns)
+    found = detect(read, rooms.recognizer(), _known(kept), rooms.redaction, kept.language)
+    return tuple(parts(read, found, lambda word, _: word.text != UNKNOWN))
+
+
+def _answered(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """The turns with a word that nobody knows for every placeholder, so that what was asked for has been answered."""
+    return tuple(
+        replace(turn, words=tuple(replace(w, text=UNKNOWN) if is_placeholder(w.text) else w for w in turn.words))
+        for turn in turns
+    )
+
+
 def _draft(kept: Kept, heard: Heard, found: _Found, rooms: Rooms) -> Draft:
     """The call as it was kept, with what was found besides."""
-    shown = masked(_with_placeholders(found.turns, kept.turns), found.redactions, rooms.redaction)
+    shown = masked(found.shown, found.redactions, rooms.redaction)
     keys = [each for each in found.redactions if each.entity_type == "DTMF"]
     return Draft(
         record=replace(kept.record, fingerprint=rooms.fingerprint),
@@ -178,7 +202,9 @@ def _draft(kept: Kept, heard: Heard, found: _Found, rooms: Rooms) -> Draft:
         gone=kept.redactions,
         review=found.review,
         decision=kept.decision,
-        understood=Understood(found.turns, found.findings, heard.speech, kept.language, _known(kept), _speakers(kept)),
+        understood=Understood(
+            _answered(found.turns), found.findings, heard.speech, kept.language, _known(kept), _speakers(kept)
+        ),
     )
 
 
@@ -268,12 +294,14 @@ def _plain(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     return tuple(turn for turn in left if turn.words)
 
 
-def _with_placeholders(turns: Sequence[Turn], kept: Iterable[Turn]) -> tuple[Turn, ...]:
-    """The turns as they were heard now, with the placeholders of the stored transcript where they stood."""
+def _with_stored(
+    turns: Sequence[Turn], kept: Iterable[Turn], stays: Callable[[Word, Channel], bool]
+) -> tuple[Turn, ...]:
+    """The turns as they were heard now, with those words of the stored transcript that stay, where they stood."""
     result = list(turns)
     for turn in kept:
         for word in turn.words:
-            if not is_placeholder(word.text):
+            if not stays(word, turn.channel):
                 continue
             near = (i for i, each in enumerate(result) if each.channel is turn.channel and _in(word.span, each.span))
             at = next(near, None)

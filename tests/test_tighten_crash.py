@@ -21,7 +21,7 @@ from pipeline.tighten import tighten
 from tests import scripted
 from tests.product import files, needles, sightings
 from tests.test_flow import NOW, STORED, Place
-from tests.test_tighten import CALL, SMALL_TALK, policy_with
+from tests.test_tighten import CALL, LINES, SMALL_TALK, policy_with
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ NEVER: Final = 0
 
 def _rooms(data: Path, *, strict: bool) -> Rooms:
     names = {scripted.NAME: "PERSON", SMALL_TALK: "ORGANIZATION"}
-    rooms = replace(scripted.rooms(load_settings(data)), recognizer=lambda: FakeRecognizer(names))
+    rooms = replace(scripted.rooms(load_settings(data), LINES), recognizer=lambda: FakeRecognizer(names))
     policy = policy_with(rooms.redaction, "ORGANIZATION", redact=True)
     return replace(rooms, redaction=policy, fingerprint="1" * 64) if strict else rooms
 

@@ -95,8 +95,8 @@ def leaks(
     ]
     new = {id(word) for words in fresh.values() for word in words}
     audible = [
-        *_parts(after.turns, found, lambda word, channel: id(word) in new or not middle_in(word.span, gone[channel])),
-        *_parts(after.turns, said_again, lambda word, _: id(word) in new),
+        *parts(after.turns, found, lambda word, channel: id(word) in new or not middle_in(word.span, gone[channel])),
+        *parts(after.turns, said_again, lambda word, _: id(word) in new),
     ]
     leaked = tuple(
         replace(each, reason=f"heard again: {each.reason}") for each in merge(audible) if _says_more(after.turns, each)
@@ -197,7 +197,7 @@ def _says_more(turns: Sequence[Turn], found: PiiSpan) -> bool:
     return not all(word != "oh" and lexicon().backchannel.fullmatch(word) for word in said)  # "oh" may be a zero
 
 
-def _parts(
+def parts(
     turns: Sequence[Turn], findings: Sequence[PiiSpan], audible: Callable[[Word, Channel], bool]
 ) -> Iterator[PiiSpan]:
     """The runs of audible words in each finding."""
