@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.suite import compare, joined, page, run, tables
-from benchmarks.suite.figures import MINUTES, SCHEMA, Setting
+from benchmarks.suite.figures import MINUTES, QUICK_MINUTES, SCHEMA, Setting
 from benchmarks.suite.measures import MEASURES
 from pipeline.config import load_settings
 from pipeline.errors import UsageError
@@ -83,7 +83,7 @@ def measure(
             settings=_at(settings, Path(folder) / "data", gpu=wanted.gpu),
             folder=Path(folder),
             quick=wanted.quick,
-            minutes=wanted.minutes or MINUTES,
+            minutes=wanted.minutes or (QUICK_MINUTES if wanted.quick else MINUTES),
             accuracy=wanted.accuracy,
             price_per_hour=wanted.price_per_hour,
             sweep=wanted.sweep,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
 
 SCHEMA: Final = 1  # of the result files; another number is another meaning
-MINUTES: Final = (5.0, 60.0)
+MINUTES, QUICK_MINUTES = (5.0, 60.0), (1.0, 5.0)
 Better = Literal["higher", "lower", ""]
 
 

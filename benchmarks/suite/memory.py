@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from benchmarks.suite.figures import Setting
 
 CALL: Final = joined.ROOT / "scripts" / "demo" / "call.wav"
-QUICK_MINUTES: Final = (1.0, 5.0)
 SMALL_MODEL: Final = "tiny.en"
 _WATCHED: Final = """
 import json, resource, subprocess, sys, time
@@ -39,8 +38,7 @@ print(json.dumps({"rc": done.returncode, "seconds": seconds, "peak_bytes": peak,
 def memory(setting: Setting) -> Result:
     """Peak memory of a two-channel call at each length, and how much the longest needs beyond the shortest."""
     model = _model(setting)
-    minutes = QUICK_MINUTES if setting.quick else setting.minutes
-    rows = [_row(setting, each, model) for each in sorted(minutes)]
+    rows = [_row(setting, each, model) for each in sorted(setting.minutes)]
     found = Result(detail={"rows": rows, "model": model})
     for row in rows:
         at = f"{row['minutes']:g} min"

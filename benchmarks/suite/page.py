@@ -59,9 +59,8 @@ def _targets(results: Mapping[str, Any]) -> str:
     for each in tables.verdicts(results):
         mark = {True: "met", False: "not met", None: "not measured"}[each.met]
         style = {True: "met", False: "not", None: "note"}[each.met]
-        measured = "" if each.figure is None else tables.shown(each.figure)
         asked = f"{each.target.sense} {tables.quantity(each.target.value, each.target.unit)}"
-        cells = [html.escape(each.target.title), html.escape(asked), html.escape(measured)]
+        cells = [html.escape(each.target.title), html.escape(asked), html.escape(each.measured if each.figure else "")]
         why = f": {html.escape(each.why)}" if each.why else ""
         rows.append([*cells, f'<span class="{style}">{mark}</span>{why}'])
     return _table(["target", "asked for", "measured", ""], rows)

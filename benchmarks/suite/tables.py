@@ -53,6 +53,12 @@ class Verdict:
     figure: Figure | None
     met: bool | None
     why: str
+    busy: bool = False
+
+    @property
+    def measured(self) -> str:
+        """The figure with its unit, and a tilde if it was taken on a busy machine."""
+        return "not measured" if self.figure is None else ("~" if self.busy else "") + shown(self.figure)
 
 
 def verdicts(results: Mapping[str, Any]) -> list[Verdict]:
@@ -69,7 +75,7 @@ def _verdict(target: Target, results: Mapping[str, Any]) -> Verdict:
         return Verdict(target, None, None, measure["not_measured"] or "not measured")
     found = figure_of(plain)
     met = found.value >= target.value if target.sense == "at least" else found.value <= target.value
-    return Verdict(target, found, met, "" if met else _bounded_by(target, measure, results))
+    return Verdict(target, found, met, "" if met else _bounded_by(target, measure, results), _is_busy(found, measure))
 
 
 def _bounded_by(target: Target, measure: Mapping[str, Any], results: Mapping[str, Any]) -> str:
@@ -166,9 +172,8 @@ def _target_rows(results: Mapping[str, Any]) -> list[list[str]]:
     rows = []
     for each in verdicts(results):
         target = f"{each.target.sense} {quantity(each.target.value, each.target.unit)}"
-        measured = "not measured" if each.figure is None else shown(each.figure)
         met = {True: "met", False: "not met", None: ""}[each.met]
-        rows.append([each.target.title, target, measured, ": ".join(filter(None, (met, each.why)))])
+        rows.append([each.target.title, target, each.measured, ": ".join(filter(None, (met, each.why)))])
     return rows
 
 
@@ -190,10 +195,14 @@ def full(measure: Mapping[str, Any]) -> list[list[str]]:
 
 def _row(title: str, measure: Mapping[str, Any], key: str) -> list[str]:
     found = figure_of(measure["figures"][key])
-    mark = "~" if found.depends and (measure["others"] or 0.0) > BUSY else ""
+    mark = "~" if _is_busy(found, measure) else ""
     said = f"{title}: {found.title}" if title else found.title
     spread = "" if found.n == 1 else f"{number(found.low)} .. {number(found.high)}"
     return [said, mark + shown(found), spread, str(found.n)]
+
+
+def _is_busy(figure: Figure, measure: Mapping[str, Any]) -> bool:
+    return figure.depends and (measure["others"] or 0.0) > BUSY
 
 
 def busy_note(measure: Mapping[str, Any]) -> str:
