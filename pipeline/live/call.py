@@ -165,7 +165,8 @@ class LiveCall:
         pace, heard_s = self.stream.pace, self._outlet.in_s
         if last:
             return heard_s
-        return min((heard_s if self.stream.waits else received_s) + pace.block_s - pace.delay_s, heard_s)
+        came_s = heard_s if self.stream.waits else received_s
+        return min(came_s + pace.block_s + pace.slack_s - pace.delay_s, heard_s)
 
     def _is_new(self, decision: ConsentDecision) -> bool:
         before, self._decision = self._decision, decision

@@ -21,6 +21,7 @@ class Pace:
         window_s: the longest stretch of speech that is waited for.
         hold_s: how long speech waits for other speech to share its window with.
         skip_s: audio that waited longer to be heard is not heard any more.
+        slack_s: audio comes out so much before it must, for the next block may take longer than this one.
     """
 
     delay_s: float
@@ -28,6 +29,7 @@ class Pace:
     window_s: float
     hold_s: float
     skip_s: float
+    slack_s: float
 
     @classmethod
     def of(cls, delay_s: float) -> Pace:
@@ -38,4 +40,5 @@ class Pace:
             window_s=min(delay_s / 3, WINDOW_S),
             hold_s=delay_s / 4,
             skip_s=delay_s / 2,
+            slack_s=delay_s / 15,
         )
