@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.consent import ConsentPolicy
 
 PARTS = ("dev", "held_out", "prompts")  # by default; the parts whose sentences came last have to be asked for
-ALL_PARTS = (*PARTS, "fresh", "answers")
+ALL_PARTS = (*PARTS, "fresh", "answers", "refusals")
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 

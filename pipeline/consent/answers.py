@@ -112,18 +112,32 @@ def classify(
     for group in ("no", "unclear", "soft_no", "i_do", "yes"):
         for found, rule, match in kept:
             if found == group:
-                meaning = _meaning(group, minds=minds)
-                if meaning is ConsentSignal.YES and _contradicted(tokens, body, match, phrases, minds=minds):
-                    return ConsentSignal.UNCLEAR, f"{rule}: beside a no", whole
-                return meaning, rule, match
+                beside = _contradicted(tokens, body, match, phrases, minds=minds)
+                return _said(
+                    _meaning(group, minds=minds), rule, match, "beside a no" if beside else "", tokens, phrases
+                )
     for group in ("plain_no", "plain_yes"):
         for named, match in phrases.find(group, tokens[body:]):
-            return (
-                _meaning(group, minds=minds),
-                named.name,
-                Match(body + match.first, body + match.end, match.edits),
-            )
+            at = Match(body + match.first, body + match.end, match.edits)
+            return _said(_meaning(group, minds=minds), named.name, at, "", tokens, phrases)
     return ConsentSignal.UNCLEAR, "neither yes nor no", whole
+
+
+def _said(
+    meaning: ConsentSignal, rule: str, match: Match, but: str, tokens: Sequence[Token], phrases: Phrases
+) -> tuple[ConsentSignal, str, Match]:
+    """What a phrase of a reply comes to: a yes is unclear beside a no and in a question."""
+    but = but or ("in a question" if _asks(tokens, match, phrases) else "")
+    if meaning is ConsentSignal.YES and but:
+        return ConsentSignal.UNCLEAR, f"{rule}: {but}", Match(0, len(tokens), 0)
+    return meaning, rule, match
+
+
+def _asks(tokens: Sequence[Token], yes: Match, phrases: Phrases) -> bool:
+    """Whether the sentence of a yes is a question: "are you sure?"; "sure, why not?" is none."""
+    end = next((index for index in range(yes.end - 1, len(tokens)) if tokens[index].ends), len(tokens) - 1)
+    permits = [match for _, match in phrases.find("yes", tokens)]
+    return "?" in tokens[end].word.text and not any(match.first <= end < match.end for match in permits)
 
 
 def _contradicted(tokens: Sequence[Token], body: int, yes: Match, phrases: Phrases, *, minds: bool) -> bool:
