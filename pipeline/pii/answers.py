@@ -245,12 +245,12 @@ def measures(content: Sequence[Token]) -> bool:
 
 def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
     """Parts of a sentence between words that were plainly heard, as far as they hold digits or letters."""
-    if _mostly_spelt(content):
-        last = max(at for at, token in enumerate(content) if _is_spelt(token))
-        yield content[: last + 1] if _goes_on(content[last + 1 :]) else content
-        return
     unbroken = is_coded(content[0]) and len(content) <= MAX_CODE and not any(token.pause for token in content[:-1])
     for at, part in enumerate((content,) if unbroken else _between_plain_words(content)):
+        if _mostly_spelt(part):
+            last = max(at for at, token in enumerate(part) if _is_spelt(token))
+            yield part[: last + 1] if _goes_on(part[last + 1 :]) else part
+            continue
         core = _without_common_ends(part)
         coded = [token for token in core if is_coded(token)]
         if not coded:
