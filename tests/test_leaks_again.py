@@ -79,7 +79,7 @@ def test_what_is_left_of_a_value(said: str, kind: str) -> None:
 def test_what_is_redacted_is_no_leak() -> None:
     """The number itself, which stays in the talk for context, is not reported again with its rest."""
     _, (found,) = heard_again(understood(), spoken("one one", 11.0), span(10.9, 12.4))
-    assert found.span.start_s >= 10.5
+    assert found.span.start_s >= 10.0  # where the number ends
 
 
 @pytest.mark.parametrize("said", ["yes", "okay thank you", "the garden is lovely", "it is raining"])
@@ -132,7 +132,7 @@ def test_marks_in_the_transcript() -> None:
     texts = [each.text for each in masked(turns, more, POLICY)]
     assert texts == [
         "[CVV] your card number please",
-        "[PIN] [CREDIT_CARD]",
+        "[PIN] [CREDIT_CARD] thank you",
         "and your name please",
         "[PERSON] and I [PERSON_2] the garden",
     ]
