@@ -22,6 +22,7 @@ from tests.pii_calls import found_in
         ("C: The copy for Marigull~ please.", "Marigull"),
         ("A: Thank you for calling, this is, how can I help?", "is, how"),
         ("A: I've got to say I'll carry speaking, how can I help you?", "carry"),
+        ("A: Remember care, brandy speaking how's your day going?", "brandy"),
         ("A: Done. Thanks. May have a good day.", "May"),
         ("A: Is this Harriet Ashford?\nC: Yes, area~ fine.", "area"),
         ("A: And you are?\nC: No Fairbanks.\nA: No, the limit is 2000.", "No,"),
@@ -39,6 +40,7 @@ from tests.pii_calls import found_in
         "an odd word",
         "swallowed",
         "speaking",
+        "speaking, in a question",
         "before a farewell",
         "said back, unsure",
         "said back, misheard alike",
@@ -171,3 +173,28 @@ def test_plain_words_beside_an_answer_stay(line: str, kept: str) -> None:
 def test_a_unit_alone_is_an_address(line: str, value: str) -> None:
     """A flat is somebody's even where the street was not understood."""
     assert any(value in words for _, words in found_in(f"A: {line}"))
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "value"),
+    [
+        ("A: What's your billing zip code?\nC: $27.40.", "ZIP_CODE", "$27.40."),
+        ("C: My social is, leg is leg is leg, 5, 3, 3, 6, 8, 6.", "US_SSN", "is, leg is leg is leg, 5, 3, 3, 6, 8, 6."),
+        ("C: It's UHU as in uniform.", "PERSON", "UHU as in uniform."),
+        ("C: That's Hiroshi underscore Villanueva, Ed, example.net.", "URL", "example.net."),
+    ],
+    ids=[
+        "a price in the place of a code",
+        "digits heard as words",
+        "letters run together",
+        "what is left of an address",
+    ],
+)
+def test_a_garbled_value_is_taken_whole(script: str, kind: str, value: str) -> None:
+    """What stands in the place of a value goes with it, whatever the recogniser made of it."""
+    assert (kind, value) in found_in(script)
+
+
+def test_a_price_within_an_answer_is_no_code() -> None:
+    """A price that is not all of the answer is a price."""
+    assert found_in("A: What's your account number?\nC: I think it was $45.50 last month.") == []

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _COUNTED = frozenset((Shape.DIGITS, Shape.CODE, Shape.DATE))
 MIN_READ_BACK = 3
 MAX_MONTH = 2
+MAX_MISHEARD = 6
 SHORT = 4
 _CONTEXT = (
     (("social", "ssn"), "US_SSN"),
@@ -47,9 +48,20 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
             given[window] = given.get(window, "") + run.digits
             score = 0.9 if window.strong else 0.7
             reason = "number after a request or announcement" if window.strong else "number near its name"
-            yield from spans(run.tokens, kind, score, reason)
+            yield from spans((*_misheard_digits(call, run, position, window), *run.tokens), kind, score, reason)
         elif unexplained(run, rules.unexplained_digits):
             yield from spans(run.tokens, _by_context(run), 0.5, "digits that nothing explains as a quantity")
+
+
+def _misheard_digits(call: Talk, run: Run, position: int, window: Window) -> Sequence[Token]:
+    """Words between "my social is" and a number that is too short for one: its first digits, heard as words."""
+    line, first = call.line(position), call.firsts[run.tokens[0].line]
+    missing = window.field.expected - len(run.digits)
+    told = window.strong and window.giver is not None and window.field.shape is Shape.DIGITS
+    if not told or missing <= 0 or not first < window.start < position:
+        return ()
+    between = line.tokens[window.start - first : position - first]
+    return between if len(between) <= MAX_MISHEARD else ()
 
 
 def _window_of(
@@ -65,7 +77,7 @@ def _window_of(
     for window in covering:
         strong = window.strong and not _satisfied(window, given)
         known = run.digits in given.get(window, "") and len(run.digits) >= MIN_READ_BACK and not run.measured
-        if known or _counts(call, run, position, window, strong=strong):
+        if known or _counts(call, run, position, window, strong=strong, first=not given.get(window)):
             return window
     return None
 
@@ -78,11 +90,13 @@ def _satisfied(window: Window, given: Mapping[Window, str]) -> bool:
     return window.field.expected > 0 and _full(window, given.get(window, ""))
 
 
-def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool) -> bool:
+def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool, first: bool) -> bool:
     line = call.line(position)
     digits = len(run.digits)
     if strong and gives(window, line, call.speakers):
-        if run.measured or _tells_when(run, window):
+        if run.measured:  # a ZIP code may be heard as a price, and then is all that is said
+            return first and digits >= SHORT and _dominates(line, run)
+        if _tells_when(run, window):
             return False
         if digits == 0:
             return window.field.shape is Shape.CODE or _dominates(line, run)

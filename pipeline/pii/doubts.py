@@ -123,7 +123,7 @@ def _speaks(tokens: Sequence[Token], at: int) -> bool:
     after = tokens[at + 1 : at + 3]
     if not after or after[0].fold != "speaking" or tokens[at].stop or tokens[at].fold in words("not_speakers"):
         return False
-    return after[0].pause or after[0].stop or (len(after) > 1 and after[1].fold in ("how", "what"))
+    return after[0].pause or after[0].stop or (len(after) > 1 and after[1].fold in words("after_speaking"))
 
 
 def _parted_from(tokens: Sequence[Token], at: int) -> bool:
@@ -166,7 +166,8 @@ def _tied_letter(tokens: Sequence[Token], at: int) -> int | None:
         return None
     for back in range(at - 1, max(at - MAX_TIE - 1, -1), -1):
         letter = tokens[back].fold
-        spelled = tokens[back].letters or (len(letter) == 1 and (tied or letter not in "ia"))
+        code = tokens[back].letters or (tied and tokens[back].upper)
+        spelled = code or (len(letter) == 1 and (tied or letter not in "ia"))
         if tokens[back].stop and not spelled:
             return None
         if spelled and word.fold[0] in letter[-2:] and back < at - 1:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _MAIL = re.compile(r"[\w.+%-]+ ?@ ?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _SITE = re.compile(r"\bwww\.[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?<![\w@.])[^\W\d_][\w-]+(?:\.[\w-]{2,})*\.(?:com|org|net|edu|gov|biz|info|io|example(?:\.\w{2,3})?)\b",
+    re.IGNORECASE,
+)
 _DOMAIN = re.compile(r"@?[\w-]+(?:\.[\w-]+)*\.[a-z]{2,8}")
 _DOTS = ("dot", ".", "")  # a sign alone folds to nothing
 MAX_BACK = 8
@@ -26,9 +30,10 @@ IP_PARTS = 4
 
 
 def mail(lines: Sequence[Line], streams: Sequence[Sequence[Token]]) -> Iterator[PiiSpan]:
-    """Spans of every e-mail address, and of every site that is named with its "www"."""
+    """Spans of every e-mail address, and of every site or bare domain: what is left of an address often is one."""
+    forms = ((_MAIL, "EMAIL_ADDRESS", "an e-mail address"), (_SITE, "URL", "a site"), (_BARE, "URL", "a domain"))
     for line in lines:
-        for form, kind, reason in ((_MAIL, "EMAIL_ADDRESS", "an e-mail address"), (_SITE, "URL", "a site")):
+        for form, kind, reason in forms:
             for match in form.finditer(line.written.text):
                 yield PiiSpan(kind, line.index, line.words(CharSpan(match.start(), match.end())), 0.95, reason)
     for stream in streams:
