@@ -94,7 +94,7 @@ def _quote(*_arguments: Any, **_options: Any) -> NoReturn:
 class _Quoting:
     """A model of any kind that fails and quotes."""
 
-    probabilities = detect_language = transcribe = diarize = recognize = _quote
+    probabilities = detect_language = transcribe = diarize = people = forms = _quote
 
 
 FAILING: dict[str, Callable[[pytest.MonkeyPatch], object]] = {

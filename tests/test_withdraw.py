@@ -51,7 +51,8 @@ class Place:
 
     def process(self, now: datetime = NOW, rooms: Rooms | None = None, **changed: Any) -> Outcome:
         """The scripted call, or a variant of it, carried through."""
-        metadata = parse_metadata(scripted.metadata(**changed))
+        told = {"recording_notice": "ivr", "notice_purposes": ["quality", "training"]}
+        metadata = parse_metadata(scripted.metadata(**({"consent": told} | changed)))
         return process(Delivery((self.folder / "call.wav",), (), metadata), rooms or self.rooms, now)
 
     def withdraw(self, *purposes: Purpose, stored: Stored = "discard") -> tuple[str, ...]:
@@ -209,7 +210,7 @@ def test_what_a_privacy_officer_reads(place: Place) -> None:
     assert "Cal. Penal Code 632" in text
     assert 'agent     told that the call is recorded: "call is recorded"' in text
     assert "14:03:0" in text
-    assert "for       recording, transcription, quality, training, analytics, sharing: implied" in text
+    assert "for       recording, transcription, quality, training: implied" in text
     assert "rhubarb" not in text
     place.withdraw()
     described = with_words(describe_call("CA-scripted", held.records), held.archive, held.records, held.root)
