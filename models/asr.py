@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.allocator import keep_freed_memory
 from pipeline.audio import SPEECH_RATE_HZ
 from pipeline.types import SpokenLanguage, TimeSpan, Word
 
@@ -69,8 +68,6 @@ class WhisperTranscriber:
     def __init__(self, folder: Path, options: AsrOptions) -> None:
         from faster_whisper import WhisperModel
 
-        if options.device == "cpu":
-            keep_freed_memory()
         self._options = options
         self._known: deque[tuple[Window, Any]] = deque(maxlen=_KNOWN)
         self._model = WhisperModel(
@@ -93,8 +90,9 @@ class WhisperTranscriber:
         if not self._model.model.is_multilingual:
             return SpokenLanguage("en", 0.0)
         votes: Counter[str] = Counter()
-        for window in windows:
-            encoded = self._encode([window])
+        with ThreadPoolExecutor(self._options.workers) as pool:
+            encodings = list(pool.map(lambda window: self._encode([window]), windows))
+        for window, encoded in zip(windows, encodings, strict=True):
             self._known.append((window, encoded))
             for token, probability in self._model.model.detect_language(encoded)[0]:
                 votes[token.strip("<|>")] += probability
@@ -105,7 +103,9 @@ class WhisperTranscriber:
         """The windows in order, each with its words; word times are seconds from the start of the window."""
         tokenizer = self._tokenizer(language)
         remaining = iter(windows)
-        batches = iter(lambda: list(itertools.islice(remaining, self._options.batch_size)), [])
+        ahead = self._options.workers * self._options.batch_size
+        several = iter(lambda: list(itertools.islice(remaining, ahead)), [])
+        batches = itertools.chain.from_iterable(_shared_out(each, self._options.workers) for each in several)
         running: deque[tuple[list[Window], Future[list[tuple[Word, ...]]]]] = deque()
         with ThreadPoolExecutor(self._options.workers) as pool:
             for batch in batches:
@@ -183,6 +183,12 @@ class WhisperTranscriber:
     @staticmethod
     def _looping(tokens: list[int], tokenizer: Any) -> bool:
         return _compression(tokenizer.decode(tokens)) > _MAX_COMPRESSION
+
+
+def _shared_out(windows: list[Window], workers: int) -> Iterator[list[Window]]:
+    """The windows in order, in as many batches as there are workers, as even as can be."""
+    size = -(-len(windows) // workers)
+    return (windows[first : first + size] for first in range(0, len(windows), size))
 
 
 def _compression(text: str) -> float:

@@ -14,7 +14,7 @@ from pipeline.consent.clips import Clips
 from pipeline.errors import VerificationFailed
 from pipeline.guards import UNHEARD
 from pipeline.redact import apply_to_audio, muted, shadows
-from pipeline.types import ArtifactKind, Redaction, ReviewItem
+from pipeline.types import ArtifactKind, Redaction, ReviewItem, TimeSpan
 from pipeline.verify import correlation
 from pipeline.verify.leaks import leaks, masked
 from pipeline.verify.listen import GIVE_UP, Ground, hear, where
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.speech import Signal
     from pipeline.stopwatch import Stopwatch
     from pipeline.store import Label
-    from pipeline.types import Channel, SealedObject, TimeSpan
+    from pipeline.types import Channel, SealedObject
     from pipeline.verify.listen import Hearing
     from pipeline.verify.sentinel import Sentinel
 
@@ -56,6 +56,7 @@ class Verification:
 
 UNVERIFIED = Verification()
 MAX_DEAF = 0.25  # of what was listened to; beyond, the recogniser was not able to hear
+STUBBORN_ROUNDS, REACH_S = 2, 1.0  # what is heard after so many rounds goes with what is around it
 _NOT_HEARD = "listening again, nothing could be heard"
 
 
@@ -129,6 +130,8 @@ def _round(
     understood, heard = leaks(draft.understood, draft.redactions, hearing, rooms.recognizer(), rooms.redaction)
     action = rooms.redaction.rule(UNHEARD).action
     unheard = tuple(Redaction(UNHEARD, channel, span, action, _NOT_HEARD) for channel, span in hearing.deaf)
+    if so_far.rounds >= STUBBORN_ROUNDS:
+        heard = tuple(_with_surroundings(each, draft.record.duration_s or each.span.end_s) for each in heard)
     new = (*heard, *unheard, *shadows((*heard, *unheard), understood.speech))
     after = replace(
         draft,
@@ -139,6 +142,12 @@ def _round(
         verification=replace(verification, heard_again=so_far.heard_again + len(heard)),
     )
     return after, new, ()
+
+
+def _with_surroundings(heard: Redaction, duration_s: float) -> Redaction:
+    """Words beside a redaction are cut off and misheard, which is found as something else in every round."""
+    start_s, end_s = max(heard.span.start_s - REACH_S, 0.0), min(heard.span.end_s + REACH_S, duration_s)
+    return replace(heard, span=TimeSpan(start_s, max(end_s, heard.span.end_s)))
 
 
 def _seconds(spans: Sequence[tuple[Channel, TimeSpan]]) -> float:
