@@ -132,7 +132,7 @@ def hear(
         blocks: (channels, time) at 16 kHz of the recording that was written; channels in the order of ``parts``.
         parts: by channel, in order; see :func:`where`.
         expected: by channel, words that are still audible, as they were recognised the first time.
-        transcriber: recogniser, another decoding than the first time.
+        transcriber: recogniser; the windows are cut and packed differently from the first time.
         language: ISO 639-1 code.
         planted: the sentinel and its sound after the call's codec.
     """
