@@ -143,3 +143,17 @@ def test_a_word_that_looks_like_a_mark() -> None:
     said = (Turn("customer", CUSTOMER, (word("[4111", 0.0, 0.5),)),)
     redaction = Redaction("PIN", CUSTOMER, span(0.0, 1.0), Action.TONE, "heard again")
     assert masked(said, (redaction,), POLICY)[0].text == "[PIN]"
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        ("it opens at 515 744", False),  # two times of day, cut off
+        ("five one five seven four four two nine one", True),  # long enough to be somebody's, whatever it is
+    ],
+)
+def test_what_is_only_odd_is_no_leak(said: str, *, taken: bool) -> None:
+    """Beside a redaction words are cut off and sound odd: what nothing shows to be personal stays, unless long."""
+    before = understood((turn("we went to the garden and then we went back to the house", 3.0, CUSTOMER),))
+    _, found = heard_again(before, spoken(said, 5.0), span(4.9, 9.0))
+    assert bool(found) is taken

@@ -38,7 +38,7 @@ _FUZZY = frozenset(("PERSON", "SECURITY_ANSWER", "PASSWORD", "ADDRESS", "ZIP_COD
 
 def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
     """Spans of what was found and is said elsewhere; those that were given may come out again."""
-    values: dict[str, str] = {}
+    values: dict[str, list[PiiSpan]] = {}
     said: dict[str, str] = {}
     phrases: dict[tuple[str, ...], str] = {}
     for span in found:
@@ -47,7 +47,7 @@ def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
             phrases[tuple(token.fold for token in tokens)] = span.entity_type
         digits = "".join(token.digits for token in tokens)
         if len(digits) >= MIN_DIGITS:
-            values.setdefault(digits, span.entity_type)
+            values.setdefault(digits, []).append(span)
         if span.entity_type in _WORDY and span.score >= CERTAIN:
             for token in tokens:
                 if _repeatable(token) and (is_known(token) or len(tokens) > 1 or not span.reason.startswith(MODELLED)):
@@ -76,17 +76,20 @@ def _repeatable(token: Token) -> bool:
     return not lexicon().is_common(word) or is_known(token)
 
 
-def _numbers(call: Talk, values: dict[str, str]) -> Iterator[PiiSpan]:
-    if not values:
-        return
+def _numbers(call: Talk, values: dict[str, list[PiiSpan]]) -> Iterator[PiiSpan]:
     for stream in streams(call.lines):
         for run in runs(stream):
             digits = run.digits
             if len(digits) < MIN_DIGITS or run.measured or (is_year(digits) and run.quantity) or run.listed:
                 continue
-            kind = next((kind for value, kind in values.items() if _shares(digits, value)), None)
+            like = (span for value, found in values.items() if _shares(digits, value) for span in found)
+            kind = next((span.entity_type for span in like if not _is_of(run.tokens[0], span)), None)
             if kind is not None:
                 yield from spans(run.tokens, kind, 0.8, "digits of a value found elsewhere")
+
+
+def _is_of(token: Token, span: PiiSpan) -> bool:
+    return token.line == span.turn and token.words.overlaps(span.words)
 
 
 def _shares(digits: str, value: str) -> bool:
