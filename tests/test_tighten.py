@@ -191,10 +191,12 @@ def test_values_that_may_be_shown_again_are_kept_only_as_today_s_policy_allows(p
 
 
 def test_a_call_that_does_not_come_clean_stays_as_it_was(place: Place) -> None:
-    """Where listening again never ends, nothing is replaced and nothing is left over."""
+    """Where the rounds of listening again do not suffice, nothing is replaced and nothing is left over."""
     place.process()
     kept, row = place.rooms.records.artifacts(CALL), place.rooms.records.call(CALL)
-    haunted = replace(_stricter(place.rooms), listener=lambda: Haunted(FakeTranscriber(scripted.script(LINES))))
+    listener = Haunted(FakeTranscriber(scripted.script(LINES)))
+    few = place.rooms.verify.model_copy(update={"rounds": 2})
+    haunted = replace(_stricter(place.rooms), listener=lambda: listener, verify=few)
     with pytest.raises(VerificationFailed, match="still heard"):
         tighten(CALL, haunted, NOW)
     assert (place.rooms.records.artifacts(CALL), place.rooms.records.call(CALL)) == (kept, row)
