@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
+from filelock import FileLock
 
 from pipeline import schema
 from pipeline.connect import reading, unavailable
@@ -203,7 +204,8 @@ def prepare_queue(settings: Settings) -> None:
     if url.startswith("sqlite:///"):
         path = url.removeprefix("sqlite:///")
         Path(path).touch(mode=0o600)  # not opened if it is there: closing it would give up the locks of this process
-        with closing(sqlite3.connect(path)) as connection:
+        # One after the other: who changes the mode while another worker makes the tables finds the database locked.
+        with FileLock(f"{path}.lock", mode=0o600), closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for each other
     _library().DBOS.migrate(url)
 
