@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.,!?:”)]}%"
 _WINDOW = 30 * SPEECH_RATE_HZ  # samples; what the model was trained on
-_KNOWN = 4  # windows whose encoding is remembered, those that the language was told from
+_KNOWN = 16  # windows whose encoding may wait to be decoded, those that the language was told from
 _HOP = 160  # samples between frames of features
-_KNOWN = 4  # windows whose encoding is remembered, those that the language was told from
+_KNOWN = 16  # windows whose encoding may wait to be decoded, those that the language was told from
 _MAX_COMPRESSION = 2.4  # more, and the decoder is caught in a loop (Whisper, section 4.5)
 
 
@@ -69,7 +69,7 @@ class WhisperTranscriber:
         from faster_whisper import WhisperModel
 
         self._options = options
-        self._known: deque[tuple[Window, Any]] = deque(maxlen=_KNOWN)
+        self._known: dict[int, tuple[Window, Any]] = {}  # by identity; out again once it is decoded
         self._model = WhisperModel(
             str(folder),
             device=options.device,
@@ -92,8 +92,10 @@ class WhisperTranscriber:
         votes: Counter[str] = Counter()
         with ThreadPoolExecutor(self._options.workers) as pool:
             encodings = list(pool.map(lambda window: self._encode([window]), windows))
+        if len(self._known) > _KNOWN:  # of calls that ended before they were transcribed
+            self._known.clear()
         for window, encoded in zip(windows, encodings, strict=True):
-            self._known.append((window, encoded))
+            self._known[id(window)] = window, encoded
             for token, probability in self._model.model.detect_language(encoded)[0]:
                 votes[token.strip("<|>")] += probability
         code, votes_for = votes.most_common(1)[0]
@@ -141,7 +143,7 @@ class WhisperTranscriber:
         return encoded[0] if len(encoded) == 1 else StorageView.from_array(np.concatenate(list(map(np.array, encoded))))
 
     def _encoded(self, window: Window) -> Any:
-        known = next((encoded for each, encoded in self._known if each is window), None)
+        _, known = self._known.pop(id(window), (window, None))
         return self._model.encode(self._features([window])) if known is None else known
 
     def _decode(self, windows: list[Window], tokenizer: Any) -> list[tuple[Word, ...]]:

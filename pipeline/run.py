@@ -13,19 +13,18 @@ import numpy as np
 
 from pipeline import audio, encode, summary, withdrawals
 from pipeline.consent import judge, signals, silenced, without
+from pipeline.cover import cover
 from pipeline.db import CallRecord
 from pipeline.doubts import doubts
 from pipeline.errors import BadAudio, BadInput, BadMetadata, NotFound, Temporary, UsageError
-from pipeline.guards import guard
 from pipeline.intake import ingest
 from pipeline.intake.arrival import as_waiting, open_held, open_waiting
-from pipeline.keypresses import between_keys, echoes, marked, pressed
+from pipeline.keypresses import marked
 from pipeline.keys import anonymous_subject_id
 from pipeline.loudness import Loudness
 from pipeline.pii import detect
 from pipeline.placeholders import mask, standing
 from pipeline.publish import Draft, forgo, publish
-from pipeline.redact import plan, shadows, under_voices
 from pipeline.retention.retain import Context, check_context
 from pipeline.settle import settle
 from pipeline.speakers import attribute
@@ -259,14 +258,9 @@ def _understand(
         heard_of = signals(turns, metadata, rooms.consent, heard.language, metadata.started_at or now, tones)
         decision = judge((*known, *heard_of), metadata, rooms.consent, now)
         withdrawn = silenced(decision, channels, heard.duration_s)
-    planned = plan(turns, findings, heard.speech, rooms.redaction)
-    keys = pressed(tones, rooms.redaction)
-    echoed = echoes(tones, keys, channels, rooms.redaction)
-    guarded, review = guard(turns, between_keys(heard.speech, (*keys, *echoed)), planned, rooms.redaction)
-    redactions = (*planned, *guarded)
-    beside = (*shadows(redactions, heard.speech), *under_voices(turns, findings, heard, rooms.redaction))
+    covered = cover(turns, findings, heard, tones, channels, rooms.redaction)
     masked = mask(turns, findings, rooms.redaction)
-    left = without(marked(masked.turns, keys, rooms.redaction), decision)
+    left = without(marked(masked.turns, covered.keys, rooms.redaction), decision)
     why, whole = doubts(heard, channels, rooms.verify)
     return Draft(
         record=replace(record, duration_s=heard.duration_s),
@@ -276,8 +270,8 @@ def _understand(
         language=heard.language,
         turns=left,
         originals=standing(masked.originals, left),
-        redactions=(*redactions, *beside, *keys, *echoed, *withdrawn),
-        review=(*review, *whole),
+        redactions=(*covered.redactions, *withdrawn),
+        review=(*covered.review, *whole),
         decision=decision,
         understood=Understood(turns, findings, heard.speech, heard.language, metadata.known_pii, speakers),
         doubts=why,

@@ -88,22 +88,23 @@ def transcribe(
     heard: list[tuple[Channel, tuple[Word, ...]]] = []
     again: list[tuple[int, Window]] = []
     for window, words in transcriber.transcribe(itertools.chain(first, windows), spoken):
-        heard.append((window.channel, _in_call(window, words)))
-        again.extend((len(heard) - 1, part) for part in _missed(window, heard[-1][1], cutters[window.channel].speech))
+        heard.append((window.channel, in_call(window, words)))
+        again.extend((len(heard) - 1, part) for part in missed(window, heard[-1][1], cutters[window.channel].speech))
         if len(again) >= PARTS_TOGETHER:
-            _hear_again(again, heard, transcriber, spoken)
+            hear_again(again, heard, transcriber, spoken)
             again = []
-    _hear_again(again, heard, transcriber, spoken)
+    hear_again(again, heard, transcriber, spoken)
     segments = sorted((Segment(channel, words) for channel, words in heard if words), key=lambda segment: segment.span)
     speech = {channel: tuple(cutter.speech) for channel, cutter in cutters.items()}
     return Heard(tuple(segments), speech, spoken, read[0] / SPEECH_RATE_HZ, told.certainty)
 
 
-def _in_call(window: Window, words: Iterable[Word]) -> tuple[Word, ...]:
+def in_call(window: Window, words: Iterable[Word]) -> tuple[Word, ...]:
+    """Words of a window at call time."""
     return tuple(Word(word.text, window.in_call(word.span), word.probability) for word in words)
 
 
-def _missed(window: Window, words: Sequence[Word], speech: Sequence[TimeSpan]) -> Iterator[Window]:
+def missed(window: Window, words: Sequence[Word], speech: Sequence[TimeSpan]) -> Iterator[Window]:
     """Parts of a window in which somebody speaks and no word was recognised."""
     first = bisect_left(speech, window.pieces[0].span.start_s, key=lambda span: span.end_s)
     last = bisect_left(speech, window.pieces[-1].span.end_s, key=lambda span: span.start_s)
@@ -119,7 +120,7 @@ def _missed(window: Window, words: Sequence[Word], speech: Sequence[TimeSpan]) -
             yield part
 
 
-def _hear_again(
+def hear_again(
     again: Sequence[tuple[int, Window]],
     heard: list[tuple[Channel, tuple[Word, ...]]],
     transcriber: Transcriber,
@@ -131,7 +132,7 @@ def _hear_again(
         channel, before = heard[index]
         stretch = part.pieces[0].span
         solid = [word.span for word in before if not drawn_out(word)]
-        fresh = [w for w in _in_call(part, words) if not any(w.span.overlaps(span) for span in solid)]
+        fresh = [w for w in in_call(part, words) if not any(w.span.overlaps(span) for span in solid)]
         if fresh and sum(word.probability for word in fresh) >= SURE_ENOUGH * len(fresh):
             kept = [word for word in before if not (drawn_out(word) and word.span.overlaps(stretch))]
             heard[index] = (channel, tuple(sorted((*kept, *fresh), key=lambda word: word.span)))

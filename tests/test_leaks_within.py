@@ -101,7 +101,7 @@ FAILING: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
     "sealing": lambda patch: patch.setattr(Archive, "write", _quote),
     "decoding": lambda patch: patch.setattr(audio, "decode_speech", _quote),
     "consent": lambda patch: patch.setattr(run, "judge", _quote),
-    "planning": lambda patch: patch.setattr(run, "plan", _quote),
+    "planning": lambda patch: patch.setattr("pipeline.cover.plan", _quote),
     "redacting": lambda patch: patch.setattr(verified, "apply_to_audio", _quote),
     "verifying": lambda patch: patch.setattr(correlation, "check_audio", _quote),
     "writing": lambda patch: patch.setattr(Archive, "put", _quote),

@@ -156,6 +156,8 @@ class _Reader(threading.Thread):
                 self._backlog.put(samples)
         except CallsealError as exc:
             self.failure = exc
+        except Exception as exc:  # noqa: BLE001 -- raised by the main thread, without what it says
+            self.failure = CallsealError(f"the call could not be read to its end: {type(exc).__name__}")
         finally:
             self._backlog.end()
 

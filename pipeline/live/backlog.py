@@ -11,9 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline.errors import Temporary
+from pipeline.live.samples import take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,19 +79,10 @@ class Backlog:
             with self._changed:
                 self._changed.wait_for(lambda: self._count >= self.block or self._ended)
                 last = self._ended and self._count <= self.block
-                taken = self._take(min(self.block, self._count))
+                ready = min(self.block, self._count)
+                taken = take(self._held, ready, self.channels)
+                self._count -= ready
                 self._changed.notify_all()
             yield taken, last
             if last:
                 return
-
-    def _take(self, count: int) -> Samples:
-        parts = [np.zeros((self.channels, 0), np.int16)]
-        self._count -= count
-        while count:
-            first = self._held.popleft()
-            parts.append(first[:, :count])
-            if first.shape[1] > count:
-                self._held.appendleft(first[:, count:])
-            count -= parts[-1].shape[1]
-        return np.concatenate(parts, axis=1)

@@ -17,7 +17,7 @@ from pipeline.loudness import HOP_S, Loudness
 from pipeline.settle import settle
 from pipeline.speech import SpeechCutter, VadState
 from pipeline.tones import ToneListener
-from pipeline.transcribe import LANGUAGE_WINDOWS, Heard, _hear_again, _in_call, _missed
+from pipeline.transcribe import LANGUAGE_WINDOWS, Heard, hear_again, in_call, missed
 from pipeline.types import Segment, SpokenLanguage, TimeSpan
 
 if TYPE_CHECKING:
@@ -137,10 +137,10 @@ class Hearing:
         heard: list[tuple[Channel, tuple[Word, ...]]] = []
         again: list[tuple[int, Window]] = []
         for window, words in self.transcriber.transcribe(self._waiting, self.told.code):
-            heard.append((window.channel, _in_call(window, words)))
-            parts = _missed(window, heard[-1][1], self._cutters[window.channel].speech)
+            heard.append((window.channel, in_call(window, words)))
+            parts = missed(window, heard[-1][1], self._cutters[window.channel].speech)
             again.extend((len(heard) - 1, part) for part in parts)
-        _hear_again(again, heard, self.transcriber, self.told.code)
+        hear_again(again, heard, self.transcriber, self.told.code)
         self.segments += [Segment(channel, words) for channel, words in heard if words]
         self._waiting = []
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.live.samples import take
 from pipeline.redact import apply_to_audio
 from pipeline.types import TimeSpan
+from pipeline.verify.spans import joined, without
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pipeline.audio import AudioFormat, Samples
     from pipeline.pii.policy import AudioRule
@@ -74,14 +76,14 @@ class Outlet:
         end = min(int(until_s * self.fmt.rate_hz), self._in)
         if end <= self._out:
             return np.zeros((len(self.channels), 0), np.int16)
-        samples = self._take(end - self._out)
+        samples = take(self._held, end - self._out, len(self.channels))
         layers = redactions, withheld
         for layer in layers:
             [samples] = apply_to_audio([samples], layer, self.channels, self.fmt, self.rule, self._out)
         here = TimeSpan(self.out_s, end / self.fmt.rate_hz)
         for channel in self.channels:
             cut = (_within(r.span, here) for r in chain(*layers) if r.channel is channel and r.span.overlaps(here))
-            self._replaced[channel] = _joined((*self._replaced.get(channel, ()), *cut))
+            self._replaced[channel] = joined((*self._replaced.get(channel, ()), *cut))
         self._out = end
         return samples
 
@@ -92,44 +94,15 @@ class Outlet:
             if not redaction.span.overlaps(gone):
                 continue
             done = self._replaced.get(redaction.channel, [])
-            missed = [p for p in _outside(_within(redaction.span, gone), done) if p.duration_s > LEAST_S]
+            missed = [p for p in without([_within(redaction.span, gone)], done) if p.duration_s > LEAST_S]
             found += [Late(redaction.entity_type, redaction.channel, each) for each in missed]
-            self._replaced[redaction.channel] = _joined((*done, *missed))
+            self._replaced[redaction.channel] = joined((*done, *missed))
         return tuple(found)
 
     def forget(self, before_s: float) -> None:
         """Nothing before will be found any more."""
         self._replaced = {c: [s for s in spans if s.end_s > before_s] for c, spans in self._replaced.items()}
 
-    def _take(self, count: int) -> Samples:
-        parts = []
-        while count:
-            first = self._held.popleft()
-            parts.append(first[:, :count])
-            if first.shape[1] > count:
-                self._held.appendleft(first[:, count:])
-            count -= parts[-1].shape[1]
-        return np.concatenate(parts, axis=1)
-
 
 def _within(span: TimeSpan, whole: TimeSpan) -> TimeSpan:
     return TimeSpan(max(span.start_s, whole.start_s), min(span.end_s, whole.end_s))
-
-
-def _joined(spans: Iterable[TimeSpan]) -> list[TimeSpan]:
-    joined: list[TimeSpan] = []
-    for span in sorted(spans):
-        if joined and span.start_s <= joined[-1].end_s:
-            joined[-1] = TimeSpan(joined[-1].start_s, max(joined[-1].end_s, span.end_s))
-        else:
-            joined.append(span)
-    return joined
-
-
-def _outside(span: TimeSpan, done: Sequence[TimeSpan]) -> Iterator[TimeSpan]:
-    """Parts of a span that lie in none of the others, which are in order and apart."""
-    near = [each for each in done if each.overlaps(span)]
-    edges = [span.start_s, *(edge for each in near for edge in (each.start_s, each.end_s)), span.end_s]
-    for start_s, end_s in list(pairwise(edges))[::2]:
-        if end_s > start_s:
-            yield TimeSpan(start_s, end_s)

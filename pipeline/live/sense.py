@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.consent import judge, signals, without
+from pipeline.cover import cover
 from pipeline.doubts import doubts
-from pipeline.guards import guard
-from pipeline.keypresses import between_keys, echoes, marked, pressed
+from pipeline.keypresses import marked
 from pipeline.pii import detect
 from pipeline.pii.known import MIN_PART
 from pipeline.placeholders import mask
-from pipeline.redact import plan, shadows, under_voices
 from pipeline.speakers import attribute
 from pipeline.types import ConsentSignal, TimeSpan
 
@@ -105,16 +104,10 @@ class Sense:
         self._remember(turns, findings, settled_s)
         heard_of = signals(turns, self.metadata, self.ears.consent, heard.language, self.at, tones)
         decision = judge((*self.before, *self._all(heard_of, settled_s)), self.metadata, self.ears.consent, self.at)
-        planned = plan(turns, findings, heard.speech, policy)
-        keys = pressed(tones, policy)
-        echoed = echoes(tones, keys, hearing.channels, policy)
-        guarded, _ = guard(turns, between_keys(heard.speech, (*keys, *echoed)), planned, policy)
-        spoken = (*planned, *guarded)
-        beside = (*shadows(spoken, heard.speech), *under_voices(turns, findings, heard, policy))
-        redactions = (*spoken, *beside, *keys, *echoed)
+        covered = cover(turns, findings, heard, tones, hearing.channels, policy)
         return Sensed(
-            turns=without(marked(mask(turns, findings, policy).turns, keys, policy), decision),
-            redactions=tuple(each for each in redactions if each.span.end_s > settled_s),
+            turns=without(marked(mask(turns, findings, policy).turns, covered.keys, policy), decision),
+            redactions=tuple(each for each in covered.redactions if each.span.end_s > settled_s),
             decision=decision,
             doubts=doubts(hearing.whole, hearing.channels, self.ears.verify)[0],
         )

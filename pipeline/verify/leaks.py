@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from pipeline.verify.listen import Hearing
 
 _NUMBER = re.compile(r"_\d+]$")
-DOUBT, TELLING_DIGITS = 0.5, 7
-"""Findings up to this score say that words are odd, not what they are: beside a redaction words are cut off, and always
-odd. What was odd when all was audible is redacted already. Numbers this long are taken whatever they may be."""
+UNTOLD = 0.5
+"""Findings below this score say that words are odd, not what they are: beside a redaction words are cut off, and always
+odd. What was odd when all was audible is redacted already. Digits that nothing explains are found with more."""
 MIN_PART = 4  # digits or letters: less of a value tells nobody anything
 
 
@@ -90,9 +90,7 @@ def leaks(
     }
     after = _understood_again(before, gone, hearing, fresh)
     found = tuple(
-        each
-        for each in detect(after.turns, recognizer, before.known, policy, before.language)
-        if each.score > DOUBT or len(_digits(after.turns, each)) >= TELLING_DIGITS
+        each for each in detect(after.turns, recognizer, before.known, policy, before.language) if each.score >= UNTOLD
     )
     after = replace(after, findings=found)
     said_again = [
@@ -189,11 +187,6 @@ def _by_channel(redactions: Sequence[Redaction]) -> Mapping[Channel, list[TimeSp
     for each in redactions:
         spans[each.channel].append(each.span)
     return spans
-
-
-def _digits(turns: Sequence[Turn], found: PiiSpan) -> str:
-    words = turns[found.turn].words[found.words.first : found.words.end]
-    return digits_of(write([word.text for word in words]).text)
 
 
 def _together(turns: Sequence[Turn], found: PiiSpan) -> bool:
