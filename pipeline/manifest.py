@@ -70,9 +70,9 @@ def _state(folder: Path, artifact: Mapping[str, Any], manifest: Mapping[str, Any
             digest.update(chunk)
     if digest.hexdigest() == artifact["sha256"]:
         return "as signed"
-    if artifact["kind"] == "transcript" and (folder / "amendments.json").exists():
-        return "marked by amendments, not checked"
-    raise VerificationFailed(f"{path.name} is not the file that the manifest was signed for")
+    amended = artifact["kind"] == "transcript" and (folder / "amendments.json").exists()
+    why = ": amendments mark it, and nobody signed them" if amended else ""
+    raise VerificationFailed(f"{path.name} is not the file that the manifest was signed for{why}")
 
 
 def _check_clips(recording: Path, manifest: Mapping[str, Any]) -> int:

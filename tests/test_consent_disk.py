@@ -199,6 +199,11 @@ def test_a_manifest_by_the_command(tmp_path: Path) -> None:
     key.write_bytes(rooms.signer.public.pem())
     command = ("manifest", "verify", str(to), "--public-key", str(key))
     assert run(*command).code == 0
+    transcript = (to / "transcript.json").read_bytes()
+    (to / "transcript.json").write_bytes(transcript + b" ")
+    (to / "amendments.json").write_text("{}")  # nobody signed it, so it excuses nothing
+    assert run(*command).code == 6
+    (to / "transcript.json").write_bytes(transcript)
     manifest = json.loads((to / "manifest.json").read_text())
     manifest["consent"]["verdict"] = "granted"
     (to / "manifest.json").write_text(json.dumps(manifest))
