@@ -54,7 +54,7 @@ def _deliver(folder: Path, raw: bytes | None = None, **changed: Any) -> list[str
 
 
 def _values() -> dict[str, list[Any]]:
-    """Everything of the project's own types that is alive, by name of the type."""
+    """Everything of the project's own types that is alive and not frozen, by name of the type."""
     found: dict[str, list[Any]] = {}
     for each in gc.get_objects():
         if str(type(each).__module__).split(".")[0] in ("pipeline", "models"):
@@ -63,8 +63,9 @@ def _values() -> dict[str, list[Any]]:
 
 
 def test_no_value_shows_what_it_holds(tmp_path: Path) -> None:
-    """At every stage, whatever value is alive can be printed without a word, a number or a file's name."""
+    """At every stage, whatever value came to life for the call can be printed without a word, a number or a name."""
     _deliver(tmp_path)
+    gc.freeze()
     delivery = Delivery((tmp_path / FILE_NAME,), (), parse_metadata(scripted.metadata()))
     met: set[str] = set()
     shown: set[str] = set()
@@ -75,8 +76,11 @@ def test_no_value_shows_what_it_holds(tmp_path: Path) -> None:
             shown.update(name for each in values if sightings(HUNTED, f"{each!r} {each!s}"))
 
     rooms = scripted.rooms(load_settings(tmp_path / "data"))
-    outcome = process(delivery, rooms, NOW, look)
-    look("end")
+    try:
+        outcome = process(delivery, rooms, NOW, look)
+        look("end")
+    finally:
+        gc.unfreeze()
     assert sightings(HUNTED, repr(outcome), str(describe_call("CA-scripted", rooms.records))) == []
     assert met >= CARRIERS
     assert shown == set()
