@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipeline.types import PiiSpan
 
 _COUNTED = frozenset((Shape.DIGITS, Shape.CODE, Shape.DATE))
+_READ_OUT = frozenset(("DATE_OF_BIRTH", "CARD_EXPIRY"))
+"""Dates that a question itself may hold: "your birthday's in October?", "it expires 05 27, is that still right?"."""
 MIN_READ_BACK = 3
 MAX_MONTH = 2
 MAX_MISHEARD = 6
@@ -161,13 +163,21 @@ def dated(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
         for date in dates(line.tokens):
             position = call.firsts[line.index] + date.first
             open_now = [window for window in counted if window.start <= position < window.end]
-            window = _awaits_date(open_now, date, answered=bool(open_now) and gives(open_now[-1], line, call.speakers))
+            window = _awaits_date(
+                open_now, date, answered=bool(open_now) and _dates(call, open_now[-1], line, position)
+            )
             first = date.first if window is None else _misheard_start(line.tokens, date)
             tokens = (*line.tokens[first : date.end], *trailing_oh(line.tokens, date.end))
             if window is not None:
                 yield from spans(tokens, window.kind, 0.9, "date after a request or announcement")
             elif date.past:
                 yield from spans(tokens, "DATE_OF_BIRTH", 0.5, "a full date long past")
+
+
+def _dates(call: Talk, window: Window, line: Line, position: int) -> bool:
+    """Whether a date can be the one that is asked for: an answer, or read out in the question itself."""
+    named = window.kind in _READ_OUT and not any(t.stop for t in call.tokens[window.start - 1 : position])
+    return named or gives(window, line, call.speakers)
 
 
 def _misheard_start(tokens: Sequence[Token], date: Date) -> int:

@@ -69,6 +69,8 @@ def _part(tokens: Sequence[Token], position: int) -> bool:
         return token.fold not in ("may", "march", "mar", "sep", "dec", "jan") or token.capital
     if token.fold in words("ordinals") or _ORDINAL.fullmatch(token.fold):
         return True
+    if token.fold in ("twenty", "thirty") and not (token.stop or token.pause):
+        return position + 1 < len(tokens) and tokens[position + 1].fold in words("ordinals")
     if not token.number or token.quantity or len(token.digits) > 8:
         return False
     following = tokens[position + 1].fold if position + 1 < len(tokens) and not token.stop else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipeline.pii.answers import answers
 from pipeline.pii.asked import dated, numbers
+from pipeline.pii.bare import bare_names, house_numbers
 from pipeline.pii.dialogue import Talk, Window, talk, windows
 from pipeline.pii.doubts import garbled, spelled_with_words
 from pipeline.pii.edges import between, edges
@@ -20,6 +21,8 @@ from pipeline.pii.places import addresses, is_of_somebody
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import CERTAIN, repeats
 from pipeline.pii.replies import confirmed, replies
+from pipeline.pii.shapes import shaped
+from pipeline.pii.spellings import spelled_in_clauses
 from pipeline.types import PiiSpan
 
 if TYPE_CHECKING:
@@ -100,6 +103,7 @@ def detect(
         *confirmed(call, awaited, wanted),
         *edges(call, wanted),
         *between(call, wanted),
+        *house_numbers(call, wanted),
     )
     wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
@@ -114,6 +118,9 @@ def _rules(call: Talk, awaited: Sequence[Window], policy: RedactionPolicy) -> It
     yield from introduced(call.lines)
     yield from garbled(call.lines)
     yield from spelled_with_words(call.lines)
+    yield from spelled_in_clauses(call.lines)
+    yield from shaped(call.lines)
+    yield from bare_names(call)
     yield from mail(call.lines, joined)
     for stream in joined:
         yield from net_addresses(stream)

@@ -7,7 +7,7 @@ Takes: lines. Gives: ``Window`` objects: from a request ("and the three digits o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.pii.lexicon import Field, Shape, lexicon, words
@@ -28,11 +28,13 @@ _FOLLOWED = re.compile(
     r"^ (?:number |of |in |is |as |with |uh |um )*(?=\S*\d)(?!\d+ (?:digit|number|letter|character))"
 )
 _ASKS_BACK = re.compile(r"(?:^| )(your|the|that|a)(?: \w+){0,2} ?$")
+_SAYS = re.compile(r" (?:(?:is|was)|(?:[\w']+ ){0,3}still) ")
 _CUE_BEFORE = 14
 _CUE_AFTER = 6
 _SHORT = 6
 _BARE = 4
 _NEAR_WORDS = 12
+_TAG = 6
 _WEAK_WORDS = 25
 _TEXT_SHAPES = frozenset((Shape.NAME, Shape.ADDRESS, Shape.EMAIL, Shape.FREE, Shape.SPELLED))
 
@@ -124,6 +126,7 @@ class _Mention:
 def windows(call: Talk, rules: DetectionRule) -> tuple[Window, ...]:
     """Every window of a call, in order of their starts."""
     mentions = [mention for line in call.lines for mention in _mentions(call, line)]
+    mentions += [asked for mention in mentions if (asked := _asked_whether(call, mention))]
     found = [window for mention in mentions if (window := _window(call, mention, rules))]
     return tuple(sorted((_until_next(window, found, call) for window in found), key=lambda w: (w.start, w.end)))
 
@@ -134,12 +137,29 @@ def _mentions(call: Talk, line: Line) -> Iterator[_Mention]:
         text, at = _spoken(tokens)
         for item in lexicon().fields:
             for match in item.noun.finditer(text):
-                states = not tokens[-1].question and _states(text[: match.start()], match.group(), text[match.end() :])
+                before, after = text[: match.start()], text[match.end() :]
+                told = _FOLLOWED.match(after) is not None
+                states = told or (not _only_asks(tokens) and _states(before, match.group(), after))
                 strong = states or _requests(text, match, question=tokens[-1].question)
                 if strong or not item.only:
                     noun_end = call.firsts[line.index] + first + at[match.end() - 1] + 1
                     rest = line.tokens[noun_end - call.firsts[line.index] :]
                     yield _Mention(item, line, noun_end, strong, states, item.shape in _TEXT_SHAPES or _telling(rest))
+
+
+def _only_asks(sentence: Sequence[Token]) -> bool:
+    """Whether a sentence is a question and no statement with one tied to it ("..., is that right?")."""
+    tag = next((at + 1 for at in range(len(sentence) - 2, 0, -1) if sentence[at].pause), 0)
+    tied = tag > 0 and len(sentence) - tag <= _TAG and sentence[tag].fold in words("tag_openers")
+    return sentence[-1].question and not tied
+
+
+def _asked_whether(call: Talk, mention: _Mention) -> _Mention | None:
+    """What was read out and asked to be confirmed is asked for: the answer may be what is right instead."""
+    line = mention.line
+    if not (mention.strong and mention.states and line.tokens[-1].question) or call.last(line) <= mention.end:
+        return None
+    return replace(mention, end=call.last(line), states=False, gives=False)
 
 
 def _telling(tokens: Sequence[Token]) -> bool:
@@ -185,9 +205,13 @@ def _spoken(tokens: Sequence[Token]) -> tuple[str, list[int]]:
 
 
 def _states(before: str, noun: str, after: str) -> bool:
-    if _FOLLOWED.match(after) or noun.startswith(("i was", "i'm born", "i live", "we live", "he was", "she was")):
+    if noun.endswith(" to") and after:
         return True
-    if _ASKS_BACK.search(before) and not after.startswith((" is ", " was ")):
+    if noun.endswith("'s") and after and not _ASKS_BACK.search(before):
+        return True
+    if noun.startswith(("i was", "i'm born", "i live", "we live", "he was", "she was")):
+        return True
+    if _ASKS_BACK.search(before) and not _SAYS.match(after):
         return False
     return bool(_STATES.match(after)) or bool(_OWNER.search(before))
 

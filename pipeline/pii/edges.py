@@ -16,6 +16,7 @@ from pipeline.pii.quantity import is_measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from pipeline.pii.dialogue import Talk
     from pipeline.pii.lines import Token
@@ -35,8 +36,10 @@ def edges(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
         inside = [at for at, token in enumerate(tokens) if token.words.overlaps(span.words)]
         if not any(_coded(tokens[at]) for at in inside):
             continue
-        first = _misheard_before(tokens, _part_before(tokens, inside[0]))
-        end = _misheard_after(tokens, _part_after(tokens, inside[-1] + 1))
+        glue = words("mail_glue") if span.entity_type == "EMAIL_ADDRESS" else frozenset()
+        first = _misheard_before(tokens, _part_before(tokens, inside[0], glue))
+        end = _misheard_after(tokens, _part_after(tokens, inside[-1] + 1, glue))
+        first, end = _spelt_before(tokens, first), _spelt_after(tokens, end)
         if (first, end) != (inside[0], inside[-1] + 1):
             yield from spans(tokens[first:end], span.entity_type, span.score, span.reason)
 
@@ -66,16 +69,47 @@ def _part(tokens: Sequence[Token], at: int) -> bool:
     return token.letters or len(token.fold) == 1 or token.fold in words("code_words")
 
 
-def _part_before(tokens: Sequence[Token], first: int) -> int:
-    while first and not tokens[first - 1].stop and (_part(tokens, first - 1) or tokens[first - 1].fold == "a"):
+def _part_before(tokens: Sequence[Token], first: int, glue: AbstractSet[str]) -> int:
+    while first and not tokens[first - 1].stop:
+        glued = first > 1 and tokens[first - 1].fold in glue and _part(tokens, first - 2)
+        if not (glued or _part(tokens, first - 1) or tokens[first - 1].fold == "a"):
+            break
         first -= 1
     return first
 
 
-def _part_after(tokens: Sequence[Token], end: int) -> int:
-    while end < len(tokens) and not tokens[end - 1].stop and _part(tokens, end):
+def _part_after(tokens: Sequence[Token], end: int, glue: AbstractSet[str]) -> int:
+    while end < len(tokens) and not tokens[end - 1].stop:
+        glued = end + 1 < len(tokens) and tokens[end].fold in glue and _part(tokens, end + 1)
+        if not (glued or _part(tokens, end)):
+            break
         end += 1
     return end
+
+
+def _spelt_before(tokens: Sequence[Token], first: int) -> int:
+    """Where a value begins, with the sentence before it if that is nothing but letters ("NGUI-E. 8-O-L")."""
+    start = first
+    while start and (start == first or not tokens[start - 1].stop) and _is_capitals(tokens[start - 1]):
+        start -= 1
+    whole = start == 0 or tokens[start - 1].stop
+    return start if whole and first and tokens[first - 1].stop else first
+
+
+def _spelt_after(tokens: Sequence[Token], end: int) -> int:
+    """Where a value ends, with the sentence after it if that is nothing but letters."""
+    stop = end
+    while stop < len(tokens) and _is_capitals(tokens[stop]):
+        stop += 1
+        if tokens[stop - 1].stop:
+            break
+    whole = stop == len(tokens) or tokens[stop - 1].stop
+    return stop if whole and tokens[end - 1].stop else end
+
+
+def _is_capitals(token: Token) -> bool:
+    odd = token.upper and not lexicon().is_common(token.fold) and token.fold not in words("abbreviations")
+    return token.letters or (odd and not token.number)
 
 
 def _misheard_before(tokens: Sequence[Token], first: int) -> int:

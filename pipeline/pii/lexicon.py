@@ -133,7 +133,7 @@ def _field(item: dict[str, object]) -> Field:
     return Field(
         kind=str(item["kind"]),
         shape=Shape(str(item["shape"])),
-        noun=_whole(str(item["noun"])),
+        noun=_whole(f"(?:{item['noun']})(?:'s)?"),
         only=bool(item.get("only", False)),
         expected=int(str(item.get("expected", 0))),
     )

@@ -36,9 +36,15 @@ def looks_like_name(token: Token) -> bool:
 def is_known(token: Token) -> bool:
     """Whether it is a widespread name; one that is also an everyday word needs its capital inside a sentence."""
     word = token.fold.removesuffix("'s")
-    if token.number or not lexicon().is_name(word):
+    if token.number or not (lexicon().is_name(word) or _is_double(word)):
         return False
     return not lexicon().is_common(word) or (token.capital and not token.opens)
+
+
+def _is_double(word: str) -> bool:
+    """Whether it is two names in one ("Lacey-Mae")."""
+    parts = word.split("-")
+    return len(parts) == 2 and all(len(part) > 1 for part in parts) and any(map(lexicon().is_name, parts))
 
 
 def _is_somebody(tokens: Sequence[Token], at: int) -> bool:

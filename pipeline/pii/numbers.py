@@ -23,6 +23,8 @@ _VIN = re.compile(r"(?=.*\d)[A-HJ-NPR-Z0-9]{17}")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _NINO = re.compile(r"[A-Z]{2}\d{6}[A-D]")
+_PLATE = re.compile(r"[A-HJ-PR-Y][A-HJ-PR-Z](?:0[1-9]|[1-7]\d)[A-HJ-PR-Z]{3}")
+"""Great Britain's registration marks since 2001: an area, the half year, three letters (DVLA INF104)."""
 _COUNTING = "12345678910111213"
 LISTED = 5
 SPELLED = 3
@@ -89,7 +91,8 @@ def _is_letter(token: Token) -> bool:
 
 def _end_of_run(stream: Sequence[Token], start: int) -> int:
     end = start + 1
-    if stream[start].number and (is_measured(stream, start, end) or _is_asked(stream[start])):
+    first = stream[start]
+    if first.number and (is_measured(stream, start, end) or _is_asked(first) or _is_said_year(first)):
         return end
     while (part := _next_part(stream, end)) is not None:
         if stream[part].number and is_quantity(stream, part, part + 1) and not _is_plain(stream, part):
@@ -103,6 +106,11 @@ def _end_of_run(stream: Sequence[Token], start: int) -> int:
 def _is_asked(token: Token) -> bool:
     """Whether a single figure ends a question ("and the last four?"): what follows is its answer."""
     return token.question and len(token.digits) == 1
+
+
+def _is_said_year(token: Token) -> bool:
+    """Whether a year, not said digit by digit, ends a sentence: what follows is another number."""
+    return token.stop and is_year(token.digits) and token.singly < len(token.digits)
 
 
 def _begins_clause(stream: Sequence[Token], at: int) -> bool:
@@ -129,11 +137,19 @@ def _next_part(stream: Sequence[Token], position: int) -> int | None:
         if at >= len(stream):
             return None
         token = stream[at]
-        if token.number or (gap == 0 and (token.letters or _is_letter(token))):
+        if token.number or (gap == 0 and (token.letters or _is_letter(token) or _ends_code(stream, at))):
             return at
         if not filler.fullmatch(token.fold) and token.fold not in ("", "-", "."):
             return None
     return None
+
+
+def _ends_code(stream: Sequence[Token], at: int) -> bool:
+    """Whether a few capitals that are no word go on with a code of figures and letters ("BX68 KFE")."""
+    token, before = stream[at], stream[at - 1] if at else None
+    code = before is not None and before.number and not before.fold.isdecimal() and not (before.stop or before.pause)
+    plain = token.fold in words("abbreviations") or lexicon().is_common(token.fold)
+    return code and token.upper and token.fold.isalpha() and len(token.fold) <= SPELLED and not plain
 
 
 def _run(stream: Sequence[Token], start: int, end: int) -> Run:
@@ -169,14 +185,25 @@ def luhn(digits: str) -> bool:
     return bool(digits) and total % 10 == 0
 
 
+_FORMS = (
+    ("VEHICLE_ID", _VIN),
+    ("VEHICLE_ID", _PLATE),
+    ("IBAN_CODE", _IBAN),
+    ("UK_NINO", _NINO),
+    ("ZIP_CODE", _POSTCODE),
+)
+
+
+def _formed(text: str) -> str:
+    """The kind that a code of letters and digits has by its form, or nothing."""
+    return next((kind for kind, form in _FORMS if form.fullmatch(text)), "")
+
+
 def label(run: Run) -> str:
     """The likeliest kind of a run by its form alone."""
     text, digits = run.text, run.digits
     if len(text) != len(digits):
-        for kind, form in (("VEHICLE_ID", _VIN), ("IBAN_CODE", _IBAN), ("UK_NINO", _NINO), ("ZIP_CODE", _POSTCODE)):
-            if form.fullmatch(text):
-                return kind
-        return "ACCOUNT_NUMBER"
+        return _formed(text) or "ACCOUNT_NUMBER"
     if len(digits) in range(13, 20) and luhn(digits):
         return "CREDIT_CARD"
     by_length = {9: "US_SSN", 10: "PHONE_NUMBER", 15: "CREDIT_CARD", 16: "CREDIT_CARD"}
@@ -186,7 +213,10 @@ def label(run: Run) -> str:
 
 
 def _spells(run: Run) -> bool:
-    return sum(len(token.fold) for token in run.tokens if token.letters or _is_letter(token)) >= SPELLED
+    letters = sum(len(token.fold) for token in run.tokens if token.letters or _is_letter(token))
+    return letters >= SPELLED or any(
+        t.singly >= len(t.fold) > 2 * SPELLED - 1 and not t.fold.isdecimal() for t in run.tokens
+    )
 
 
 def unexplained(run: Run, least: int) -> bool:
@@ -194,10 +224,16 @@ def unexplained(run: Run, least: int) -> bool:
 
     ``least`` digits always, unless they count up from one or were said as a price is ("ninety five sixty eight");
     four only if said digit by digit, or if they are no year and no round figure and follow no name of a thing.
-    Digits with letters from six characters on, if at least three are digits, or two and three letters were spelled.
+    Digits with letters from six characters on, if at least three are digits, or two and three letters were spelled;
+    and what has the form of a postcode, a registration mark, an IBAN or the like.
     """
-    if (run.quantity and not _spells(run)) or run.listed:
-        return False
+    spelled = _spells(run)
+    if _formed(run.text) and (spelled or not run.measured):
+        return True
+    return (spelled or not run.quantity) and not run.listed and _is_long(run, least)
+
+
+def _is_long(run: Run, least: int) -> bool:
     digits, text = run.digits, run.text
     if _COUNTING.startswith(digits) or (len(digits) <= 6 and any(token.compound for token in run.tokens)):
         return False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_STREET_WORDS = 4
 MAX_TAIL = 12
+MAX_NAMED = 2
 _BOX = re.compile(r"p ?\.?o\.? ?box|post office box")
 
 
@@ -64,12 +65,17 @@ def addresses(stream: Sequence[Token]) -> Iterator[PiiSpan]:
 def _street_end(stream: Sequence[Token], start: int) -> int:
     """Past the last token of "number, up to four words, kind of street"; 0 if there is none."""
     token = stream[start]
+    if end := _named_end(stream, start):
+        return end
     measured = is_measured(stream, start, start + 1) and not token.fold.endswith("00")
     if not token.number or len(token.digits) > 6 or measured:
         return 0
     first = start + 1
     while first < len(stream) and first - start < 6 and stream[first].number:
         first += 1
+    home = stream[first : first + 2]
+    if len(home) > 1 and home[0].fold == "the" and all(t.capital for t in home) and not stream[first - 1].stop:
+        return first + 2
     for end in range(first, min(first + MAX_STREET_WORDS + 1, len(stream))):
         word = stream[end]
         if word.fold in words("streets") and end > first:
@@ -79,6 +85,25 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
         if (word.fold in words("never_in_street") and not named) or (stream[end].stop and end > first):
             return 0
     return 0
+
+
+def _named_end(stream: Sequence[Token], start: int) -> int:
+    """Past the last token of a street without a number: a capital or two within a sentence, then a kind of street."""
+    end = start
+    while end < len(stream) and end - start < MAX_NAMED and _names_street(stream[end]):
+        end += 1
+        if stream[end - 1].stop or stream[end - 1].pause:
+            return 0
+        kind = stream[end] if end < len(stream) else None
+        if kind is not None and kind.capital and kind.fold in words("street_kinds"):
+            return end + 1
+    return 0
+
+
+def _names_street(token: Token) -> bool:
+    word = token.fold
+    inside = token.capital and not token.number and (not token.opens or not lexicon().is_common(word))
+    return inside and word not in words("brands") and word not in words("no_streets")
 
 
 def _box_end(stream: Sequence[Token], start: int) -> int:

@@ -29,12 +29,22 @@ def is_quantity(tokens: Sequence[Token], start: int, end: int) -> bool:
     if len(digits) >= LONG:
         return _is_calendar(tokens, start, end)
     before = tokens[start - 1] if start else None
+    if _ends_a_value(tokens, start):
+        return False
     if before is not None and not before.stop:
         if lexicon().quantity_before.fullmatch(before.fold):
             return True
         if len(digits) <= 3 and lexicon().quantity_before_short.fullmatch(before.fold):
             return True
     return _is_price(tokens, start, len(digits)) or _is_clock(tokens, start, end) or _is_calendar(tokens, start, end)
+
+
+def _ends_a_value(tokens: Sequence[Token], start: int) -> bool:
+    """Whether it is said to be the end of a longer number ("the one ending in 2019")."""
+    before = [token.fold for token in tokens[max(0, start - 2) : start]]
+    return before[-1:] in (["ending"], ["ends"]) or (
+        before[:1] in (["ending"], ["ends"]) and before[1] in ("in", "with")
+    )
 
 
 def is_measured(tokens: Sequence[Token], start: int, end: int) -> bool:

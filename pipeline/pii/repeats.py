@@ -6,6 +6,8 @@ names and words match folded, with a small edit distance or by sound; everyday w
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import TYPE_CHECKING
 
 from pipeline.pii.doubts import sounding_alike
@@ -33,6 +35,7 @@ CERTAIN = 0.5
 _WORDY = frozenset(("PERSON", "PASSWORD", "SECURITY_ANSWER", "USERNAME", "ADDRESS", "ZIP_CODE", "EMAIL_ADDRESS"))
 _FEWEST = {"PASSWORD": 2, "SECURITY_ANSWER": 2, "USERNAME": 2, "LOCATION": 1}
 """Kinds whose words are looked for together, and how many there must be."""
+_CODED = frozenset(("USERNAME", "VEHICLE_ID", "ACCOUNT_NUMBER", "POLICY_NUMBER", "US_DRIVER_LICENSE", "EMPLOYEE_ID"))
 _FUZZY = frozenset(("PERSON", "SECURITY_ANSWER", "PASSWORD", "ADDRESS", "ZIP_CODE"))
 
 
@@ -53,6 +56,7 @@ def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
                 if _repeatable(token) and (is_known(token) or len(tokens) > 1 or not span.reason.startswith(MODELLED)):
                     said.setdefault(token.fold.removesuffix("'s"), span.entity_type)
     yield from _numbers(call, values)
+    yield from _codes(call, found)
     yield from _phrases(call, phrases)
     yield from _words(call, said)
     yield from sounding_alike(call.lines, [word for word, kind in said.items() if kind == "PERSON"])
@@ -86,6 +90,45 @@ def _numbers(call: Talk, values: dict[str, list[PiiSpan]]) -> Iterator[PiiSpan]:
             kind = next((span.entity_type for span in like if not _is_of(run.tokens[0], span)), None)
             if kind is not None:
                 yield from spans(run.tokens, kind, 0.8, "digits of a value found elsewhere")
+
+
+def _codes(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+    """Codes, user names and mailboxes, spelled out or joined otherwise than where they were found."""
+    codes = {code: span.entity_type for span in found for code in _parts(call, span)}
+    for stream in streams(call.lines) if codes else ():
+        said = [token for token in stream if _plain(token) and not _is_sign(token)]
+        text = "".join(_plain(token) for token in said)
+        starts = dict(zip(itertools.accumulate((len(_plain(t)) for t in said), initial=0), said, strict=False))
+        ends = {at + len(_plain(token)): token for at, token in starts.items()}
+        for code, kind in codes.items():
+            for match in re.finditer(re.escape(code), text):
+                if match.start() in starts and match.end() in ends:
+                    first, last = stream.index(starts[match.start()]), stream.index(ends[match.end()])
+                    yield from spans(stream[first : last + 1], kind, 0.8, "a code found elsewhere")
+
+
+def _parts(call: Talk, span: PiiSpan) -> Iterator[str]:
+    """What is looked for again of a finding: of an address its mailbox, of a code all that it holds."""
+    tokens = _tokens(call, span)
+    if span.entity_type == "EMAIL_ADDRESS":
+        text = " ".join(token.fold for token in tokens).replace(" at ", "@")
+        local, at, _ = text.partition("@")
+        tokens_ = [each for each in re.split(r"[^a-z0-9]+", local) if each not in words("mail_glue")]
+        code = "".join(tokens_)
+        enough = at and (len(tokens_) == 1 or any(char.isdecimal() for char in code))
+    else:
+        code = "".join(_plain(token) for token in tokens if not _is_sign(token))
+        enough = span.entity_type in _CODED and not code.isdecimal()
+    if enough and len(code) >= MIN_LETTERS and not lexicon().is_common(code):
+        yield code
+
+
+def _plain(token: Token) -> str:
+    return "".join(char for char in token.fold if char.isalnum())
+
+
+def _is_sign(token: Token) -> bool:
+    return not token.letters and token.fold in words("mail_glue")
 
 
 def _is_of(token: Token, span: PiiSpan) -> bool:

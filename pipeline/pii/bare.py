@@ -1,0 +1,71 @@
+"""Short answers told by the question before them, however it was put: bare names and the number of a house.
+
+Takes: the talk and what was found. Gives: spans. Promises: only what is said right after a question or an address of
+the other side; a question for a thing ("which model?") makes no name of its answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.pii.answers import without_lead
+from pipeline.pii.dialogue import sentences
+from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.lines import spans
+from pipeline.pii.names import looks_like_name
+from pipeline.pii.quantity import is_measured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.dialogue import Talk
+    from pipeline.pii.lines import Token
+    from pipeline.types import PiiSpan
+
+MAX_BARE = 3
+MAX_HOUSE = 4
+
+
+def bare_names(call: Talk) -> Iterator[PiiSpan]:
+    """Spans of answers that are nothing but capitalised words out of no dictionary."""
+    before: Sequence[Token] = ()
+    for line in call.lines:
+        if line.backchannel:
+            continue
+        for first, end in sentences(line.tokens):
+            said = line.tokens[first:end]
+            if before and _asks(before) and _is_other(call, before[-1], line.speaker):
+                yield from spans(_bare(said), "PERSON", 0.45, "a bare answer")
+            before = said
+
+
+def _asks(sentence: Sequence[Token]) -> bool:
+    return sentence[-1].question and not any(t.fold.removesuffix("'s") in words("things") for t in sentence)
+
+
+def _is_other(call: Talk, token: Token, speaker: str) -> bool:
+    return speaker.startswith("mixed:") or call.turns[token.line].speaker != speaker
+
+
+def _bare(said: Sequence[Token]) -> Sequence[Token]:
+    content = without_lead(said)
+    named = 0 < len(content) <= MAX_BARE and all(looks_like_name(token) for token in content)
+    odd = named and not any(token.upper or lexicon().medicine.fullmatch(token.fold) for token in content)
+    return content if odd and not content[-1].question else ()
+
+
+def house_numbers(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+    """Spans of the number that the other side answers an address with ("Number 9, yes")."""
+    for span in found:
+        if span.entity_type != "ADDRESS":
+            continue
+        line = call.turns[span.turn]
+        reply = next((each for each in call.turns[span.turn + 1 :] if not each.backchannel), None)
+        if reply is None or reply.speaker == line.speaker:
+            continue
+        content = without_lead(reply.tokens)
+        lead = 1 if content and content[0].fold in words("units") else 0
+        house = content[lead : lead + 1]
+        short = bool(house) and house[0].number and len(house[0].digits) <= MAX_HOUSE
+        if short and (house[0].pause or house[0].stop or lead) and not is_measured(content, lead, lead + 1):
+            yield from spans(content[: lead + 1], "ADDRESS", 0.6, "a number said to an address")

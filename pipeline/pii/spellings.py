@@ -1,0 +1,75 @@
+"""Names spelled with a word for every letter, where the recogniser tore the letters from their words.
+
+Takes: lines. Gives: spans from the first letter to the last ("M like Mike, are like Apple, em like Mother"). Promises:
+at least two clauses in a row have to explain a letter; one between them that was misheard goes with them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.pii.lexicon import lexicon, words
+from pipeline.pii.lines import spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.lines import Line, Token
+    from pipeline.types import PiiSpan
+
+MAX_CLAUSE = 4
+MAX_LETTER = 2
+MIN_CLAUSES = 2
+
+
+def spelled_in_clauses(lines: Sequence[Line]) -> Iterator[PiiSpan]:
+    """Spans of clauses in a row that each explain a letter."""
+    for line in lines:
+        kind = "ACCOUNT_NUMBER" if any(token.number for token in line.tokens) else "PERSON"
+        run: list[Sequence[Token]] = []
+        gap: list[Sequence[Token]] = []
+        for clause in (*_clauses(line.tokens), ()):
+            if clause and (explained := _explained(clause)):
+                run += [*gap, explained]
+                gap = []
+            elif clause and run and not gap and len(clause) <= MAX_LETTER:
+                gap = [clause]
+            else:
+                if len(run) >= MIN_CLAUSES:
+                    yield from spans(
+                        [t for part in run for t in part], kind, 0.5, "spelled with a word for each letter"
+                    )
+                run, gap = [], []
+
+
+def _clauses(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    first = 0
+    for at, token in enumerate(tokens):
+        if token.pause or token.stop or at == len(tokens) - 1:
+            yield tokens[first : at + 1]
+            first = at + 1
+
+
+def _explained(clause: Sequence[Token]) -> Sequence[Token]:
+    """The letter, what ties its word to it and the word, at the end of a clause; nothing if no letter is explained."""
+    last = clause[-1]
+    dated = last.fold in words("months") or last.fold.endswith("day")
+    if dated or last.number or len(last.fold) <= MAX_LETTER or not (last.capital or len(clause) <= MAX_CLAUSE):
+        return ()
+    joined = clause[-2:-1]
+    if joined and joined[0].fold.endswith("like") and joined[0].fold not in ("like", "alike", "unlike", "dislike"):
+        return clause[-2:]
+    before = [token.fold for token in clause[-4:-1]]
+    if before[-1:] == ["like"]:
+        letter = before[-2:-1]
+        return clause[-3:] if not letter or _is_letter(letter[0]) else ()
+    if before[-2:] == ["as", "in"] or before[-1:] == ["for"]:
+        tie = 2 if before[-1] == "in" else 1
+        letter = before[-tie - 1 : -tie]
+        return clause[-tie - 2 :] if letter and _is_letter(letter[0]) else ()
+    return ()
+
+
+def _is_letter(word: str) -> bool:
+    short = len(word) == 1 or (len(word) == MAX_LETTER and not lexicon().is_common(word))
+    return short or word in words("heard_letters") or word in words("letter_words")
