@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.,!?:”)]}%"
 _WINDOW = 30 * SPEECH_RATE_HZ  # samples; what the model was trained on
-_KNOWN = 16  # windows whose encoding may wait to be decoded, those that the language was told from
 _HOP = 160  # samples between frames of features
 _KNOWN = 16  # windows whose encoding may wait to be decoded, those that the language was told from
 _MAX_COMPRESSION = 2.4  # more, and the decoder is caught in a loop (Whisper, section 4.5)
+_WIDE = 5  # hypotheses with which it is tried first
+_HEATS = (0.4, 0.8)  # and then sampling at these temperatures
+_SEED = 1  # of the sampling, so that a call is heard the same way twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,10 @@ class WhisperTranscriber:
     """
 
     def __init__(self, folder: Path, options: AsrOptions) -> None:
+        import ctranslate2
         from faster_whisper import WhisperModel
 
+        ctranslate2.set_random_seed(_SEED)
         self._options = options
         self._known: dict[int, tuple[Window, Any]] = {}  # by identity; out again once it is decoded
         self._model = WhisperModel(
@@ -151,14 +155,19 @@ class WhisperTranscriber:
         tokens = self._text_tokens(encoded, len(windows), tokenizer, self._options.beam_size, 0.0)
         for index, window_tokens in enumerate(tokens):
             if self._looping(window_tokens, tokenizer):
-                again = self._encode([windows[index]])
-                tokens[index] = min(
-                    (self._text_tokens(again, 1, tokenizer, 5, heat)[0] for heat in (0.0, 0.4)),
-                    key=lambda each: _compression(tokenizer.decode(each)),
-                )
+                tokens[index] = self._out_of_loop(windows[index], tokenizer)
         frames = [-(-len(window.samples) // _HOP) for window in windows]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
         return [_words(words) for words in aligned] if aligned else [()] * len(windows)
+
+    def _out_of_loop(self, window: Window, tokenizer: Any) -> list[int]:
+        """Tokens of a window that was decoded to a loop; none if it cannot be left, so that nobody trusts its words."""
+        encoded = self._encode([window])
+        for beam_size, heat in ((_WIDE, 0.0), *((1, heat) for heat in _HEATS)):
+            tokens = self._text_tokens(encoded, 1, tokenizer, beam_size, heat)[0]
+            if not self._looping(tokens, tokenizer):
+                return tokens
+        return []
 
     def _text_tokens(self, encoded: Any, count: int, tokenizer: Any, beam_size: int, heat: float) -> list[list[int]]:
         """Text tokens of each window. Timestamps are decoded (without them numbers go missing), then dropped."""
@@ -166,7 +175,7 @@ class WhisperTranscriber:
         results = self._model.model.generate(
             encoded,
             [prompt] * count,
-            beam_size=beam_size if heat == 0 else 1,
+            beam_size=beam_size,
             sampling_temperature=heat or 1.0,
             sampling_topk=1 if heat == 0 else 0,
             max_length=self._model.max_length,
