@@ -75,6 +75,7 @@ class ConsentSignal(StrEnum):
     SILENCE = "silence"
     UNCLEAR = "unclear"
     CONTINUED = "continued"
+    REMARK = "remark"  # a caller speaks of the recording, and no phrase tells what they mean
     OBJECTION = "objection"
     CONFIRMATION = "confirmation"  # that the recording has stopped
     KEY_TO_CONSENT = "key_to_consent"
@@ -100,6 +101,7 @@ _KINDS = {
     ConsentSignal.NO: EvidenceKind.ANSWER,
     ConsentSignal.SILENCE: EvidenceKind.ANSWER,
     ConsentSignal.UNCLEAR: EvidenceKind.ANSWER,
+    ConsentSignal.REMARK: EvidenceKind.ANSWER,
     ConsentSignal.CONTINUED: EvidenceKind.CONTINUED,
     ConsentSignal.OBJECTION: EvidenceKind.OBJECTION,
     ConsentSignal.CONFIRMATION: EvidenceKind.CONFIRMATION,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import shipped_configs
@@ -270,6 +270,13 @@ def permits(decision: ConsentDecision) -> tuple[set[Purpose], int]:
     st.sampled_from(AT),
     st.frozensets(st.sampled_from(Purpose), max_size=2),
 )
+@example(
+    [Evidence(ConsentSignal.YES, "rule", CUSTOMER, AT[0]), Evidence(ConsentSignal.WITHDRAWAL, "rule")],
+    [],
+    2,
+    AT[1],
+    frozenset(),
+)
 def test_an_objection_never_makes_it_more_permissive(
     evidence: list[Evidence], places: list[str], at: int, when: Any, purposes: frozenset[Purpose]
 ) -> None:
@@ -280,6 +287,19 @@ def test_an_objection_never_makes_it_more_permissive(
     assert permits(after)[0] <= permits(before)[0]
     about = purposes or frozenset(Purpose)
     assert all(after.purposes[purpose].verdict is Verdict.WITHDRAWN for purpose in about)
+    assert permits(after)[1] >= permits(before)[1]
+
+
+@settings(max_examples=100)
+@given(EVIDENCE, st.lists(st.sampled_from(PLACES), max_size=2), st.integers(0, 6), st.sampled_from(AT))
+def test_a_doubt_never_makes_it_more_permissive(
+    evidence: list[Evidence], places: list[str], at: int, when: Any
+) -> None:
+    """Whatever else is known, what a caller says of the recording and nobody understands keeps no more of the call."""
+    remark = Evidence(ConsentSignal.REMARK, "rule", CUSTOMER, when)
+    before = decide(evidence, places, POLICY, NOW)
+    after = decide([*evidence[:at], remark, *evidence[at:]], places, POLICY, NOW)
+    assert permits(after)[0] <= permits(before)[0]
     assert permits(after)[1] >= permits(before)[1]
 
 

@@ -163,6 +163,47 @@ def test_objections_in_other_words(said: str, *, objects: bool) -> None:
     assert any(each.signal in against for each in found) is objects
 
 
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        ("Can we skip the recording bit today?", "en"),
+        ("I thought you people had given up taping this.", "en"),
+        ("Is there a way to do this with the recorder somewhere else?", "en"),
+        ("My lawyer says nothing of mine goes on tape.", "en"),
+        ("I would like to speak to somebody whose recordings end up nowhere.", "en"),
+        ("This feels like eavesdropping.", "en"),
+        ("Lo de la grabacion me lo salto.", "es"),
+        ("Por favor, déjete grabar.", "es"),
+    ],
+)
+@pytest.mark.parametrize("channels", [(Channel.AGENT, Channel.CUSTOMER), (Channel.MIXED, Channel.MIXED)])
+def test_what_nobody_understands_of_the_recording(said: str, language: str, channels: tuple[Channel, Channel]) -> None:
+    """A caller who speaks of the recording in words that no rule explains has not simply gone on after the notice."""
+    told = TOLD if language == "en" else "Esta llamada puede ser grabada para fines de calidad."
+    turns = (turn(told, 0.0, channels[0]), turn(said, 9.0, channels[1], "other"))
+    evidence = signals(turns, CallMetadata(), POLICY, language, NOW)
+    decision = decide(evidence, ("US-CA",), POLICY, NOW)
+    assert decision.verdict in {Verdict.UNKNOWN, Verdict.WITHDRAWN, Verdict.DECLINED}
+    assert not decision.lawful
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Is this call recorded?",
+        "Record my new address, please.",
+        "My payment was recorded twice.",
+        "I have a question about my medical record.",
+        "I don't mind being recorded.",
+        "For the record, I called last week.",
+    ],
+)
+def test_other_records(said: str) -> None:
+    """Questions about the recording, and what else is recorded, leave a caller who went on as one who went on."""
+    turns = (turn(TOLD, 0.0, Channel.AGENT), turn(said, 9.0, Channel.CUSTOMER))
+    assert decide(signals(turns, CallMetadata(), POLICY, "en", NOW), ("US-CA",), POLICY, NOW).verdict is Verdict.IMPLIED
+
+
 def test_a_question_by_its_mark() -> None:
     """What is a statement in writing is a question where the recogniser hears one."""
     assert one_voice("You consent to being recorded? I'd rather not.", "US-CA").verdict is Verdict.DECLINED

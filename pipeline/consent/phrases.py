@@ -49,6 +49,7 @@ GROUPS: Final[Mapping[str, int]] = {
     "acknowledgement": 0,  # likewise, and what it says to a no
     "caller_says": 0,  # what a caller says and a company does not, where voices are not told apart
     "company_says": 1,  # makes a sentence a company's all the same
+    "about_recording": 1,  # a caller speaks of the recording: a doubt, where no other phrase explains it
     "objection": 2,
     "not_objection": 2,
     "confirmation": 2,  # the company says that the recording has stopped

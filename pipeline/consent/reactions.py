@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _ANNOUNCED_S: Final = 12.0  # before a request, within which a notice names what the request is about
 _FIRST_WORDS: Final = 8
 _SOON_S, _PAUSE_S = 3.0, 1.0
+_ANSWERS: Final = frozenset({ConsentSignal.YES, ConsentSignal.NO, ConsentSignal.UNCLEAR})
+_EXPLAINING: Final = (
+    *("notice", "by_me", "not_notice", "topic", "request", "request_as_question", "request_not_to_mind", "not_request"),
+    *("asks_whether", "says_so", "objection", "not_objection", "confirmation", "limit", "key_to_refuse"),
+    "key_to_consent",
+)
 
 
 def answers(heard: Heard, notices: Sequence[Evidence], requests: Sequence[tuple[Evidence, bool]]) -> Iterator[Evidence]:
@@ -104,6 +110,24 @@ def _is_reply(objection: Evidence, reply: Evidence) -> bool:
     if objection.speaker != reply.speaker or objection.span is None or reply.span is None:
         return False
     return reply.span.start_s - 2.0 <= objection.span.start_s <= reply.span.end_s + 1.0
+
+
+def remarks(heard: Heard, told: Sequence[Evidence]) -> Iterator[Evidence]:
+    """A caller speaks of the recording, and no phrase tells what they mean by it: it may be an objection.
+
+    Args:
+        heard: the call.
+        told: what is understood already; what stands in the breath of an answer goes with it.
+    """
+    answered = [each for each in told if each.signal in _ANSWERS]
+    for speech in heard.own:
+        if not speech.by_caller:
+            continue
+        known = [match for group in _EXPLAINING for _, match in heard.phrases.find(group, speech.tokens)]
+        for named, match in heard.phrases.find("about_recording", speech.tokens):
+            found = heard.evidence(ConsentSignal.REMARK, named, speech, match)
+            if not any(match.overlaps(other) for other in known) and not any(_is_reply(found, a) for a in answered):
+                yield found
 
 
 def confirmations(heard: Heard) -> Iterator[Evidence]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.consent.announcements import covered_by, notices, requests
 from pipeline.consent.keys import keys
 from pipeline.consent.outside import outside
-from pipeline.consent.reactions import answers, confirmations, continued, objections, refusals, went_on
+from pipeline.consent.reactions import answers, confirmations, continued, objections, refusals, remarks, went_on
 from pipeline.consent.speech import Heard, speeches, without_echo
 from pipeline.keypresses import beeps
 from pipeline.types import ConsentSignal, Evidence, TimeSpan
@@ -67,6 +67,8 @@ def _spoken(heard: Heard) -> Iterator[Evidence]:
     yield from answered
     refused = tuple(refusals(heard, announced, answered))
     yield from refused
-    yield from objections(heard, (*answered, *refused))
+    objected = tuple(objections(heard, (*answered, *refused)))
+    yield from objected
+    yield from remarks(heard, (*answered, *refused, *objected))
     yield from confirmations(heard)
     yield from continued(heard, announced)

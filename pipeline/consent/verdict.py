@@ -101,7 +101,8 @@ def _verdict(
     found = _of(against, _REFUSALS)
     if found:
         return Verdict.DECLINED, found, "the caller was asked and said no"
-    covering = [each for each in evidence if _covers(each, purpose, rule, policy)]
+    doubts = _of(against, {ConsentSignal.REMARK}) if rule.needs != "one_party" else ()
+    covering = [] if doubts else [each for each in evidence if _covers(each, purpose, rule, policy)]
     found = _of(covering, _CONSENTS)
     if found:
         return Verdict.GRANTED, found, "the caller was asked and said yes"
@@ -112,13 +113,15 @@ def _verdict(
         return Verdict.IMPLIED, found, "a notice was given and the caller went on"
     if rule.needs == "one_party":
         return Verdict.NOT_REQUIRED, (), "the agent's own consent is enough"
-    outdated = any(each.signal is ConsentSignal.CONSENT_OUTDATED for each in evidence)
-    why = "consent is required and nothing shows it"
-    return (
-        Verdict.UNKNOWN,
-        (),
-        f"{why}: it has to be asked for again since the privacy policy changed" if outdated else why,
-    )
+    return Verdict.UNKNOWN, doubts, _why_unknown(evidence, doubts)
+
+
+def _why_unknown(evidence: Sequence[Evidence], doubts: Sequence[Evidence]) -> str:
+    if doubts:
+        return "the caller spoke of the recording in words that no rule explains"
+    if any(each.signal is ConsentSignal.CONSENT_OUTDATED for each in evidence):
+        return "consent is required and nothing shows it: it has to be asked for again since the privacy policy changed"
+    return "consent is required and nothing shows it"
 
 
 def _covers(found: Evidence, purpose: Purpose, rule: ConsentRule, policy: ConsentPolicy) -> bool:
@@ -168,12 +171,12 @@ def _lawful_before(evidence: Sequence[Evidence], rule: ConsentRule, policy: Cons
     """Whether the part of a call before its first objection is lawful, as if the call had ended there.
 
     It is not if the rest of the call, without the objections, would make it unlawful: a refusal is one wherever it
-    stands.
+    stands, and so is what the caller withdrew before the call.
     """
     objection = _first_objection(evidence)
     if objection is None:
         return False
-    rest = [each for each in evidence if each.signal not in _OBJECTIONS]
+    rest = [each for each in evidence if each.signal is not ConsentSignal.OBJECTION]
     before = [each for each in rest if _ended(each, objection.start_s)]
     return all(_for_purpose(Purpose.RECORDING, part, rule, policy).lawful for part in (before, rest))
 
