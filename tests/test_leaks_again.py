@@ -149,6 +149,23 @@ def test_a_word_that_looks_like_a_mark() -> None:
 @pytest.mark.parametrize(
     ("said", "taken"),
     [
+        ("one hundred twelve nine breakfast fourteen", False),  # "a night" was heard as "nine"
+        ("four four seven one nine two eight", True),  # other digits
+    ],
+)
+def test_digits_that_were_told_from_a_value(said: str, *, taken: bool) -> None:
+    """Digits that were a price the first time are no leak where the words that said so are misheard the second time."""
+    before = understood(
+        (turn("it is one hundred twelve dollars a night breakfast is fourteen dollars", 3.0, CUSTOMER),)
+    )
+    assert before.findings == ()
+    _, found = heard_again(before, spoken(said, 3.8), span(2.9, 8.0))
+    assert bool(found) is taken
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
         ("zorble minutes it is", False),  # a word that is none, cut off
         ("five one five seven four four", True),  # digits that nothing explains
     ],

@@ -94,17 +94,22 @@ def _numbers(call: Talk, values: dict[str, list[PiiSpan]]) -> Iterator[PiiSpan]:
 
 def _codes(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
     """Codes, user names and mailboxes, spelled out or joined otherwise than where they were found."""
-    codes = {code: span.entity_type for span in found for code in _parts(call, span)}
+    codes: dict[str, list[PiiSpan]] = {}
+    for span in found:
+        for code in _parts(call, span):
+            codes.setdefault(code, []).append(span)
     for stream in streams(call.lines) if codes else ():
         said = [token for token in stream if _plain(token) and not _is_sign(token)]
         text = "".join(_plain(token) for token in said)
         starts = dict(zip(itertools.accumulate((len(_plain(t)) for t in said), initial=0), said, strict=False))
         ends = {at + len(_plain(token)): token for at, token in starts.items()}
-        for code, kind in codes.items():
+        for code, given in codes.items():
             for match in re.finditer(re.escape(code), text):
-                if match.start() in starts and match.end() in ends:
-                    first, last = stream.index(starts[match.start()]), stream.index(ends[match.end()])
-                    yield from spans(stream[first : last + 1], kind, 0.8, "a code found elsewhere")
+                if match.start() not in starts or match.end() not in ends:
+                    continue
+                first, last = stream.index(starts[match.start()]), stream.index(ends[match.end()])
+                if not any(_is_of(stream[first], each) for each in given):
+                    yield from spans(stream[first : last + 1], given[0].entity_type, 0.8, "a code found elsewhere")
 
 
 def _parts(call: Talk, span: PiiSpan) -> Iterator[str]:

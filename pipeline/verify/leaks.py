@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from pipeline.redact import plan
 from pipeline.settle import drawn_in
 from pipeline.speakers import attribute
 from pipeline.types import PiiSpan, Segment, TimeSpan, Word, WordRange
-from pipeline.verify.spans import middle_in, within
+from pipeline.verify.spans import middle_in, widened, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +40,7 @@ _NUMBER = re.compile(r"_\d+]$")
 UNTOLD = 0.5
 """Findings below this score say that words are odd, not what they are: beside a redaction words are cut off, and always
 odd. What was odd when all was audible is redacted already. Digits that nothing explains are found with more."""
+_NEAR_S = 0.5  # by which two hearings put a word elsewhere
 MIN_PART = 4  # digits or letters: less of a value tells nobody anything
 
 
@@ -90,7 +92,9 @@ def leaks(
     }
     after = _understood_again(before, gone, hearing, fresh)
     found = tuple(
-        each for each in detect(after.turns, recognizer, before.known, policy, before.language) if each.score >= UNTOLD
+        each
+        for each in detect(after.turns, recognizer, before.known, policy, before.language)
+        if each.score > UNTOLD or (each.score == UNTOLD and not _told_before(before, after.turns, each, gone))
     )
     after = replace(after, findings=found)
     said_again = [
@@ -187,6 +191,24 @@ def _by_channel(redactions: Sequence[Redaction]) -> Mapping[Channel, list[TimeSp
     for each in redactions:
         spans[each.channel].append(each.span)
     return spans
+
+
+def _told_before(
+    before: Understood, turns: Sequence[Turn], found: PiiSpan, gone: Mapping[Channel, Sequence[TimeSpan]]
+) -> bool:
+    """Whether digits that nothing explains were heard there the first time, and told from a value by what was around.
+
+    What explained them, such as "a night" behind a price, may be misheard the second time.
+    """
+    turn = turns[found.turn]
+    said = turn.words[found.words.first : found.words.end]
+    near = widened((TimeSpan(said[0].span.start_s, max(word.span.end_s for word in said)),), _NEAR_S)
+    known = [
+        w for w in before.words(turn.channel) if middle_in(w.span, near) and not middle_in(w.span, gone[turn.channel])
+    ]
+    now, then = (digits_of(write([word.text for word in words]).text) for words in (said, known))
+    same = sum(block.size for block in SequenceMatcher(None, then, now, autojunk=False).get_matching_blocks())
+    return 0 < len(now) < same + MIN_PART
 
 
 def _together(turns: Sequence[Turn], found: PiiSpan) -> bool:
