@@ -6,12 +6,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from pipeline import jobs
 from pipeline.alive import SILENT_S, Neighbours
@@ -251,3 +253,19 @@ def test_a_queue_that_is_open_stays_one_queue(line: Line) -> None:
         subprocess.run([sys.executable, "-c", other, str(line.settings.data_dir)], check=True, timeout=120)
         assert journal.stat().st_ino == before
         assert jobs.is_busy(client)
+
+
+def test_workers_that_start_at_once_prepare_the_queue_one_after_the_other(tmp_path: Path) -> None:
+    """Who comes while another changes the journal's mode waits, and fails at nothing that the other holds."""
+    settings = load_settings(tmp_path / "data")
+    settings.data_dir.mkdir()
+    path = settings.jobs_url.removeprefix("sqlite:///")
+    with ThreadPoolExecutor(1) as pool, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with FileLock(f"{path}.lock", mode=0o600):
+            other.execute("BEGIN IMMEDIATE")  # a mode is not changed beside it, and not waited for
+            second = pool.submit(jobs.prepare_queue, settings)
+            with pytest.raises(TimeoutError):
+                second.result(0.3)
+            other.execute("COMMIT")
+        assert second.result(20) is None
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)

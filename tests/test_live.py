@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import sys
@@ -287,6 +288,34 @@ def test_the_command_hears_standard_input_and_hands_the_call_in(
     assert outcome.status is Status.STORED
     assert outcome.summary["duration_s"] == pytest.approx(scripted.DURATION_S)
     assert {"CREDIT_CARD", "PERSON"} <= {each["entity_type"] for each in outcome.summary["redactions"]}
+
+
+class _Breaking(io.BytesIO):
+    """Standard input that fails once it has given what it has."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        chunk = super().read1(size)
+        if not chunk:
+            raise OSError(errno.EIO, "what the system says may quote the call")
+        return chunk
+
+
+def test_a_standard_input_that_fails_ends_the_call_with_what_was_heard(
+    acted: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All that came comes out redacted and is kept; then the failure is said, without the system's words."""
+    came_in, out, data = line(scripted.script()), tmp_path / "out.raw", tmp_path / "data"
+    stated = tmp_path / "call.json"
+    stated.write_bytes(scripted.metadata())
+    monkeypatch.setattr(build, "live_ears", scripted.ears)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(_Breaking(came_in.T.tobytes())))
+    done = acted("live", "--metadata", stated, "--delay", "12", "--audio", out, "--keep", "--json", "--data-dir", data)
+    *told, last = [json.loads(each) for each in done.out.splitlines()]
+    assert (done.code, told[-1]["event"], last["error"]["kind"]) == (1, "kept", "CallsealError")
+    assert len(out.read_bytes()) == came_in.size * 2
+    assert "quote" not in done.out + done.err
+    stated.unlink()
+    assert not sightings(SECRETS, data, done.out, done.err)
 
 
 def test_a_caller_who_withdrew_consent_or_restricts_use_is_not_listened_to(
