@@ -165,9 +165,9 @@ class Records:
             _live_key_id(connection, call.subject_id)
             before = _call(connection, call.call_id)
             if before is None:
-                connection.execute(schema.calls.insert().values(_call_values(call)))
+                connection.execute(schema.calls.insert().values(call_values(call)))
             elif before.status is None:
-                connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
+                connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(call_values(call)))
             else:
                 _refuse_to_replace_held(connection, before)
             _note(connection, call.call_id, "begun", {"fingerprint": call.fingerprint}, call.received_at)
@@ -202,9 +202,9 @@ class Records:
                 done = before.status is not None and "error" not in before.summary
                 if done or held_artifacts(connection, schema.artifacts.c.call_id == call.call_id):
                     return False
-                connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
+                connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(call_values(call)))
             else:
-                connection.execute(schema.calls.insert().values(_call_values(call)))
+                connection.execute(schema.calls.insert().values(call_values(call)))
             _insert_artifacts(connection, call, artifacts)
             _note(connection, call.call_id, "received", {"artifacts": len(artifacts)}, call.received_at)
         return True
@@ -224,7 +224,7 @@ class Records:
                 raise Refused("the call does not wait any more")
             old = held_artifacts(connection, schema.artifacts.c.call_id == call.call_id)
             connection.execute(schema.artifacts.delete().filter_by(call_id=call.call_id))
-            connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
+            connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(call_values(call)))
             _insert_artifacts(connection, call, artifacts)
             _note(connection, call.call_id, "fetched", {"artifacts": len(artifacts)}, at)
         return tuple(held.artifact.sealed for held in old)
@@ -252,7 +252,7 @@ class Records:
             refuse_withdrawn(connection, call)
             _live_key_id(connection, call.subject_id)
             connection.execute(schema.artifacts.delete().filter_by(call_id=call.call_id))
-            connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(_call_values(call)))
+            connection.execute(schema.calls.update().filter_by(call_id=call.call_id).values(call_values(call)))
             _insert_artifacts(connection, call, artifacts)
             detail = {"status": call.status.value, "artifacts": len(artifacts), "replaced": len(old)}
             _note(connection, call.call_id, "finished", detail, at)
@@ -417,7 +417,8 @@ def call_record(row: RowMapping) -> CallRecord:
     return CallRecord(**{**row, "status": None if status is None else Status(status)})
 
 
-def _call_values(call: CallRecord) -> dict[str, Any]:
+def call_values(call: CallRecord) -> dict[str, Any]:
+    """What a row of ``calls`` holds."""
     return {
         "call_id": call.call_id,
         "subject_id": call.subject_id,
@@ -439,12 +440,13 @@ def _insert_artifacts(connection: Connection, call: CallRecord, artifacts: Seque
         raise Temporary("the caller's key was rotated while the call was processed")
     if used:
         raise Refused("the caller was erased while the call was processed, and has another key by now")
-    rows = [_artifact_values(call.call_id, artifact) for artifact in artifacts]
+    rows = [artifact_values(call.call_id, artifact) for artifact in artifacts]
     if rows:
         connection.execute(schema.artifacts.insert(), rows)
 
 
-def _artifact_values(call_id: str, artifact: Artifact) -> dict[str, Any]:
+def artifact_values(call_id: str, artifact: Artifact) -> dict[str, Any]:
+    """What a row of ``artifacts`` holds."""
     sealed = artifact.sealed
     return {
         "object_key": sealed.object_key,

@@ -29,7 +29,7 @@ from pipeline.intake.fetch_recording import delete_copy, fetch, is_at
 from pipeline.run import give_up, process_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from dbos import DBOSClient, DBOSConfig, EnqueueOptions
 
@@ -237,7 +237,19 @@ def enqueue(client: DBOSClient, call_id: str, priority: int, *, attempt: int = 1
     Raises:
         StoreUnavailable: the queue cannot be reached; whoever fills it again will find the call.
     """
-    options: EnqueueOptions = {
+    with unavailable():
+        client.enqueue(_options(call_id, priority, attempt, delay_s), call_id)
+
+
+def enqueue_many(client: DBOSClient, call_ids: Sequence[str], priority: int) -> None:
+    """Put the first tries of waiting calls into the queue in one transaction; see ``enqueue``."""
+    with unavailable(), client._sys_db.engine.begin() as connection:  # noqa: SLF001 -- its only way to a connection
+        for call_id in call_ids:
+            client.enqueue_in_transaction(connection, _options(call_id, priority), call_id)
+
+
+def _options(call_id: str, priority: int, attempt: int = 1, delay_s: float = 0.0) -> EnqueueOptions:
+    return {
         "queue_name": QUEUE,
         "workflow_name": WORKFLOW,
         "workflow_id": f"{call_id}:{attempt}",
@@ -245,8 +257,6 @@ def enqueue(client: DBOSClient, call_id: str, priority: int, *, attempt: int = 1
         "priority": priority,
         "delay_seconds": delay_s,
     }
-    with unavailable():
-        client.enqueue(options, call_id)
 
 
 def enqueue_waiting(client: DBOSClient, rooms: Rooms, now: datetime) -> int:

@@ -99,7 +99,7 @@ def _hook(socket_enabled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     queued: list[str] = []
     with serving(
         make_app(
-            Door(settings, held, rooms.retention, queued.append, lambda: jobs.Progress(2, 1, 60.0, None), lambda: NOW)
+            Door(settings, held, rooms.retention, queued.extend, lambda: jobs.Progress(2, 1, 60.0, None), lambda: NOW)
         )
     ) as url:
         yield Hook(url, token, settings, held, rooms, queued)

@@ -191,7 +191,7 @@ def serve(folder: Path, ears: Callable[[Settings], Ears], monkeypatch: pytest.Mo
     heard_with, rooms = ears(settings), scripted.rooms(settings)
     queued: list[str] = []
     waiting = jobs.Progress(0, 0, None, None)
-    door = Door(settings, held, rooms.retention, queued.append, lambda: waiting, lambda: NOW, lambda: heard_with)
+    door = Door(settings, held, rooms.retention, queued.extend, lambda: waiting, lambda: NOW, lambda: heard_with)
     with serving(make_app(door)) as url:
         yield Served(url.replace("http", "ws"), settings, held, tokens, queued)
     held.records.close()

@@ -53,7 +53,7 @@ def test_it_is_looked_at_once_in_a_while() -> None:
     assert free == []
 
 
-def away(_: str) -> None:
+def away(_: Any) -> None:
     """A queue that cannot be reached."""
     raise StoreUnavailable("away")
 
@@ -68,7 +68,7 @@ def away(_: str) -> None:
     ],
 )
 def test_who_is_told_to_come_later(
-    socket_enabled: None, tmp_path: Path, changed: dict[str, Any], enqueue: Callable[[str], None], statuses: list[int]
+    socket_enabled: None, tmp_path: Path, changed: dict[str, Any], enqueue: Callable[[Any], None], statuses: list[int]
 ) -> None:
     """503 or 429 with Retry-After, and no row and no object; a queue that is away stops nothing: workers fill it."""
     settings = load_settings(tmp_path / "data")

@@ -138,7 +138,7 @@ def _hook(versioned_s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     client = boto3.client("s3", endpoint_url=versioned_s3.endpoint)
     with serving(
         make_app(
-            Door(settings, held, rooms.retention, queued.append, lambda: jobs.Progress(2, 1, 60.0, None), lambda: NOW)
+            Door(settings, held, rooms.retention, queued.extend, lambda: jobs.Progress(2, 1, 60.0, None), lambda: NOW)
         )
     ) as url:
         yield Bucketed(url, token, bucket, client, settings, held, rooms, queued)

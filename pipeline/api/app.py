@@ -7,6 +7,8 @@ plain. Answers and logs hold ids and names of errors.
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -18,24 +20,29 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pipeline.api import events, metrics, multipart, s3_events
 from pipeline.api.limits import Aside, Limited, RateLimit
 from pipeline.api.pressure import Pressure, pressure
+from pipeline.api.together import Together
 from pipeline.errors import BadInput, BadMetadata, CallsealError, NotFound, Refused, Temporary
-from pipeline.intake.arrival import Legs, hand_in
+from pipeline.intake.announced import Desk, take_in
+from pipeline.intake.arrival import hand_in
 from pipeline.metadata import parse_metadata
 from pipeline.tokens import Scope, check_token
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from pipeline.api.events import Arrived
     from pipeline.config import Settings
     from pipeline.custody import Custody
+    from pipeline.intake.arrival import Legs
     from pipeline.jobs import Progress
     from pipeline.live.sense import Ears
     from pipeline.metadata import CallMetadata
     from pipeline.retention.retain import RetentionPolicy
 
 EVENT_BYTES: Final = 256 << 10
-EVENTS_AT_ONCE: Final = 4  # more would only wait for each other: for the interpreter, and for the turn to write
+LOOKS_AT_ONCE: Final = 4
+SEALED_AT_ONCE: Final = 8  # objects, each mostly a wait for the disk or the bucket
 _STATUS: Final[tuple[tuple[type[CallsealError], int], ...]] = (
     (BadInput, 422),
     (Refused, 403),
@@ -53,7 +60,7 @@ class Door:
         settings: limits and secrets.
         held: keys, store and records, in the role of intake.
         retention: until when an original may wait.
-        enqueue: puts a call that waits into the queue.
+        enqueue: puts calls that wait into the queue.
         progress: says how far the queue is.
         clock: gives the time.
         ears: what live calls are heard with; None where this process hears none.
@@ -62,7 +69,7 @@ class Door:
     settings: Settings
     held: Custody
     retention: RetentionPolicy
-    enqueue: Callable[[str], None] = field(repr=False)
+    enqueue: Callable[[Sequence[str]], None] = field(repr=False)
     progress: Callable[[], Progress] = field(repr=False)
     clock: Callable[[], datetime] = field(repr=False)
     ears: Callable[[], Ears] | None = field(default=None, repr=False)
@@ -80,10 +87,12 @@ def make_app(door: Door) -> FastAPI:
         later = _LATER if isinstance(exc, Temporary) else None
         return JSONResponse({"error": type(exc).__name__, "message": str(exc)}, status, later)
 
-    room, aside = pressure(door.settings, door.held.records), Aside(EVENTS_AT_ONCE)
+    room, aside = pressure(door.settings, door.held.records), Aside(LOOKS_AT_ONCE)
+    announce: Together[Arrived, dict[str, Any]] = Together(lambda calls: _announce(door, room, desk, calls))
+    desk = Desk(door.held, door.retention, door.settings.audio.max_bytes, ThreadPoolExecutor(SEALED_AT_ONCE))
     _watching(app, door, aside)
     _taking(app, door, room, aside)
-    _announcing(app, door, room, aside)
+    _announcing(app, door, announce, aside)
     if door.ears is not None and door.settings.live.at_once:
         from pipeline.api.live import add_live
 
@@ -128,6 +137,13 @@ def _taking(app: FastAPI, door: Door, room: Pressure, aside: Aside) -> None:
         legs = multipart.legs(parts)
         return _take(door, room, legs, metadata)
 
+
+def _announcing(
+    app: FastAPI, door: Door, announce: Callable[[Arrived], Awaitable[dict[str, Any]]], aside: Aside
+) -> None:
+    """Ways in for events that name calls."""
+    s3_events.s3_name_rule(door.settings.s3_events)  # a pattern that means nothing is said at the start
+
     @app.post("/hooks/twilio", status_code=202)
     async def twilio(request: Request) -> dict[str, Any]:
         """A recording status callback of Twilio; metadata may stand in its URL's query, which the signature covers."""
@@ -137,7 +153,7 @@ def _taking(app: FastAPI, door: Door, room: Pressure, aside: Aside) -> None:
         secret = door.settings.api.twilio_auth_token.get_secret_value()
         events.check_twilio(url, fields, request.headers.get("x-twilio-signature", ""), secret)
         found = events.of_twilio(fields, dict(request.query_params))
-        return await aside(lambda: _take(door, room, *found)) if found else {"accepted": False}
+        return await announce(found) if found else {"accepted": False}
 
     @app.post("/hooks/standard", status_code=202)
     async def standard(request: Request) -> dict[str, Any]:
@@ -145,18 +161,13 @@ def _taking(app: FastAPI, door: Door, room: Pressure, aside: Aside) -> None:
         raw = await _event(request)
         events.check_standard(raw, dict(request.headers), door.settings.api.webhook_secret.get_secret_value())
         found = events.of_standard(raw)
-        return await aside(lambda: _take(door, room, *found)) if found else {"accepted": False}
-
-
-def _announcing(app: FastAPI, door: Door, room: Pressure, aside: Aside) -> None:
-    """Ways in for notifications that name several calls."""
-    s3_events.s3_name_rule(door.settings.s3_events)  # a pattern that means nothing is said at the start
+        return await announce(found) if found else {"accepted": False}
 
     @app.post("/hooks/s3", status_code=202, dependencies=[Depends(_token(door, Scope.S3_EVENTS, aside))])
     async def s3(request: Request) -> dict[str, Any]:
         """New recordings in listed buckets, as S3, SQS, SNS, Lambda or EventBridge tell of them."""
         found = s3_events.of_s3(await _event(request), door.settings.s3_events)
-        taken = await aside(lambda: [_take(door, room, *each) for each in found])
+        taken = await asyncio.gather(*map(announce, found))
         return {"accepted": bool(taken), "calls": taken}
 
 
@@ -167,8 +178,29 @@ def _take(door: Door, room: Pressure, legs: Legs, metadata: CallMetadata) -> dic
     added = hand_in(legs, metadata, door.held, door.retention, limit, door.clock())
     call_id = str(metadata.call_id)
     if added:
-        with suppress(Temporary):  # it waits, and workers fill the queue from what waits
-            door.enqueue(call_id)
+        _enqueue(door, [call_id])
+    return _answer(call_id, added=added)
+
+
+def _announce(door: Door, room: Pressure, desk: Desk, calls: Sequence[Arrived]) -> list[dict[str, Any] | Exception]:
+    """Seal what is known of the calls, and let them wait."""
+    room.admit(door.clock())
+    ids = [str(metadata.call_id) for _, metadata in calls]
+    taken = take_in(calls, desk, door.clock())
+    if added := [call_id for call_id, each in zip(ids, taken, strict=True) if each is True]:
+        _enqueue(door, added)
+    return [
+        each if isinstance(each, Exception) else _answer(call_id, added=each)
+        for call_id, each in zip(ids, taken, strict=True)
+    ]
+
+
+def _enqueue(door: Door, call_ids: Sequence[str]) -> None:
+    with suppress(Temporary):  # they wait, and workers fill the queue from what waits
+        door.enqueue(call_ids)
+
+
+def _answer(call_id: str, *, added: bool) -> dict[str, Any]:
     return {"accepted": True, "call_id": call_id, "repeated": not added}
 
 

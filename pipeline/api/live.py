@@ -237,7 +237,8 @@ def _hand_in(line: _Line, keeper: Keeper) -> Message:
     try:
         added = keeper.end()
         if added:
-            line.door.enqueue(call_id)
+            with suppress(Temporary):  # it waits, and workers fill the queue from what waits
+                line.door.enqueue([call_id])
     except CallsealError as exc:
         return {"event": "not_kept", "call_id": call_id, "error": type(exc).__name__}
     return {"event": "kept", "call_id": call_id, "repeated": not added}

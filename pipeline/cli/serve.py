@@ -41,7 +41,7 @@ def serve_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_jso
             settings=settings,
             held=held,
             retention=retention,
-            enqueue=lambda call_id: jobs.enqueue(queue, call_id, jobs.LIVE),
+            enqueue=lambda call_ids: jobs.enqueue_many(queue, call_ids, jobs.LIVE),
             progress=lambda: jobs.progress(queue, datetime.now(UTC)),
             clock=lambda: datetime.now(UTC),
             ears=_ears(settings),

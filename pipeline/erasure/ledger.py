@@ -79,14 +79,22 @@ class Ledger:
         Raises:
             Refused: the call, its recording, or every call of its caller up to that time was erased.
         """
-        wanted = [Entry(CALL, call_id), Entry(LEG, call_id), Entry(SOURCE, source_sha256)]
-        if subject_id is not None and started_at is not None:
-            wanted.append(Entry(SUBJECT, subject_id))
-        query = sa.select(keyside.erased).where(keyside.erased.c.tag.in_([self._tag(entry) for entry in wanted]))
+        query = sa.select(keyside.erased).where(keyside.erased.c.tag.in_(self.tags(call_id, source_sha256, subject_id)))
         with reading(self.engine) as connection:
             for row in connection.execute(query):
                 if row.kind != SUBJECT or (started_at is not None and started_at <= row.erased_at):
                     raise Refused(f"call {call_id} was erased on request and is not taken in again")
+
+    def tags(self, call_id: str, source_sha256: str, subject_id: str | None) -> list[str]:
+        """What ``refuse_erased`` looks for."""
+        wanted = [Entry(CALL, call_id), Entry(LEG, call_id), Entry(SOURCE, source_sha256)]
+        wanted += [Entry(SUBJECT, subject_id)] if subject_id is not None else []
+        return [self._tag(entry) for entry in wanted]
+
+    def known(self, tags: Sequence[str]) -> frozenset[str]:
+        """Those of the tags that are entered."""
+        with reading(self.engine) as connection:
+            return frozenset(_known(connection, list(tags)))
 
     def erased_calls(self, call_ids: Sequence[str]) -> frozenset[str]:
         """Those of the calls that are entered."""

@@ -96,10 +96,9 @@ def hand_in(
     sealed: list[SealedObject] = []
     try:
         sealed.extend(seal_stream(stream, call_id, held.archive, subject, max_bytes) for stream in legs.streams)
-        source_sha256 = _source([each.sha256 for each in sealed], call_id)
+        source_sha256 = source_of([each.sha256 for each in sealed], call_id)
         held.ledger.refuse_erased(call_id, source_sha256, subject_id, metadata.started_at)
-        wrapper = {"metadata": metadata.model_dump(mode="json"), "legs": legs.named, "urls": legs.urls}
-        sealed.append(_described(wrapper, sealed, call_id, held.archive, subject))
+        sealed.append(described(legs, metadata, sealed, held.archive, subject))
         record = CallRecord(
             call_id=call_id,
             subject_id=subject_id,
@@ -185,7 +184,7 @@ def fetch_announced(
     try:
         limit = rooms.audio.max_bytes
         sealed.extend(seal_stream(fetch(url), call_id, rooms.archive, subject, limit) for url in wrapper["urls"])
-        source_sha256 = _source([each.sha256 for each in sealed], call_id)
+        source_sha256 = source_of([each.sha256 for each in sealed], call_id)
         rooms.ledger.refuse_erased(call_id, source_sha256, record.subject_id, record.started_at)
         sealed.append(_described(wrapper, sealed, call_id, rooms.archive, subject))
         waiting = as_waiting(sealed, rooms.retention, Context(), now)
@@ -209,6 +208,14 @@ def urls_of(call_id: str, rooms: Rooms, now: datetime) -> tuple[str, ...]:
     subject = rooms.records.subject_for(record.subject_id, rooms.root, now)
     wrapper = json.loads(rooms.archive.read(described[0], call_id, subject))
     return tuple(wrapper["urls"]) if wrapper["objects"] else ()
+
+
+def described(
+    legs: Legs, metadata: CallMetadata, sealed: Sequence[SealedObject], archive: Archive, subject: OpenSubjectKey
+) -> SealedObject:
+    """What is known of a call that has an id, and which objects are its recording, sealed."""
+    wrapper = {"metadata": metadata.model_dump(mode="json"), "legs": legs.named, "urls": legs.urls}
+    return _described(wrapper, sealed, str(metadata.call_id), archive, subject)
 
 
 def _described(
@@ -240,7 +247,7 @@ def as_waiting(
     return [Artifact(each, now, until[each.kind].retain_until, until[each.kind].rule) for each in sealed]
 
 
-def _source(parts: Sequence[str], call_id: str) -> str:
+def source_of(parts: Sequence[str], call_id: str) -> str:
     """The digest of a recording; one that is still to be fetched has a name of its own, which no other call shares."""
     if not parts:
         return hashlib.sha256(f"announced {call_id}".encode()).hexdigest()

@@ -127,10 +127,15 @@ def new_subject_key(root: RootKey, subject_id: str) -> SubjectKey:
     return make_subject_key(root, subject_id)[0]
 
 
-def make_subject_key(root: RootKey, subject_id: str) -> tuple[SubjectKey, OpenSubjectKey]:
+def new_key_id() -> str:
+    """A name for a subject key."""
+    return secrets.token_hex(16)
+
+
+def make_subject_key(root: RootKey, subject_id: str, key_id: str | None = None) -> tuple[SubjectKey, OpenSubjectKey]:
     """A fresh random key for ``subject_id``, wrapped under ``root``, and the same ready for use."""
     handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
-    key_id = secrets.token_hex(16)
+    key_id = key_id or new_key_id()
     plain = Secret(proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
     wrapped = root.wrap(plain, subject_binding(subject_id, key_id))
     opened = OpenSubjectKey(subject_id, key_id, handle.primitive(aead.Aead))

@@ -16,7 +16,7 @@ keeps its share; a destroyed share is gone from the file and its log.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import sqlalchemy as sa
@@ -64,10 +64,18 @@ class Shares:
             query = sa.select(keyside.shares.c.share).filter_by(key_id=key_id)
             found = connection.execute(query).scalar_one_or_none()  # made meanwhile by another process
             if found is None:
-                handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
-                found = proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
+                found = _new_share()
                 connection.execute(keyside.shares.insert().values(key_id=key_id, share=found))
         return Secret(found)
+
+    def make(self, key_ids: Collection[str]) -> dict[str, Secret]:
+        """Shares of new keys, made in one transaction."""
+        made = {key_id: _new_share() for key_id in key_ids}
+        if made:
+            with writing(self.engine) as connection:
+                rows = [{"key_id": key_id, "share": share} for key_id, share in made.items()]
+                connection.execute(keyside.shares.insert(), rows)
+        return {key_id: Secret(share) for key_id, share in made.items()}
 
     def destroy(self, key_ids: Collection[str]) -> int:
         """Destroys shares, in the log too; gives how many there were. Those that are gone already are no error."""
@@ -106,10 +114,14 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class SplitRoot:
-    """A root key (see ``keys.RootKey``) that wraps subject keys under their share first; all else it passes on."""
+    """A root key (see ``keys.RootKey``) that wraps subject keys under their share first; all else it passes on.
+
+    ``made`` are shares that are durable already, by key id: they are not looked for.
+    """
 
     whole: RootKey
     shares: Shares
+    made: Mapping[str, Secret] = field(default_factory=dict, repr=False)
 
     @property
     def key_id(self) -> str:
@@ -128,7 +140,8 @@ class SplitRoot:
         """See RootKey; the share of a subject key is durable when this returns."""
         key_id = _key_id(associated_data)
         if key_id is not None:
-            inner = _primitive(self.shares.share_for(key_id)).encrypt(plaintext.reveal(), associated_data)
+            share = self.made.get(key_id) or self.shares.share_for(key_id)
+            inner = _primitive(share).encrypt(plaintext.reveal(), associated_data)
             plaintext = Secret(inner)
         return self.whole.wrap(plaintext, associated_data)
 
@@ -145,6 +158,17 @@ class SplitRoot:
             return Secret(_primitive(share).decrypt(plain.reveal(), associated_data))
         except tink.TinkError:
             raise CannotOpen(f"subject key {key_id} was not wrapped under this share") from None
+
+
+def with_new_shares(root: RootKey, key_ids: Collection[str]) -> RootKey:
+    """The root key, with the shares of subject keys that are made next: one transaction for all of them."""
+    return replace(root, made=root.shares.make(key_ids)) if isinstance(root, SplitRoot) else root
+
+
+def _new_share() -> bytes:
+    handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
+    share: bytes = proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
+    return share
 
 
 def _key_id(associated_data: bytes) -> str | None:

@@ -23,7 +23,7 @@ from pipeline.connect import reading, writing
 from pipeline.errors import NotFound, Refused, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, Engine, RowMapping
@@ -207,6 +207,12 @@ def refuse_restricted(connection: Connection, subject_id: str) -> None:
     request = connection.execute(query.limit(1)).scalar_one_or_none()
     if request is not None:
         raise Refused(f"the use of this caller's calls is restricted by request {request} until it is lifted")
+
+
+def restricted_among(connection: Connection, subject_ids: Collection[str]) -> frozenset[str]:
+    """Those people who restrict the use of what is known about them."""
+    query = sa.select(schema.holds.c.subject_id).where(_OPEN, schema.holds.c.subject_id.in_(subject_ids))
+    return frozenset(connection.execute(query.filter_by(kind=HoldKind.RESTRICTION.value)).scalars())
 
 
 def _covers(scope: Scope, call: CallFacts) -> bool:
