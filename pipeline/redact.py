@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.gaps import fluent
+from pipeline.guards import UNHEARD
 from pipeline.settle import AHEAD_S
 from pipeline.types import Action, Redaction, TimeSpan
 
@@ -33,6 +34,7 @@ _NOISE_SEED = 20_26
 _AT_EDGE_S = 0.02
 _PAUSE_S = 0.05  # two words at least this far apart have a pause between them
 _UNSURE, _UNSURE_PAUSE_S = 0.5, 0.12  # beside a word that was perhaps misheard, a shorter one may be a stop inside it
+_FADES_S = 0.25  # a voice begins and ends so softly that this much of it is no sound
 _SILENCE_S = 0.6  # a shorter pause in what the other side says is part of it
 
 
@@ -79,7 +81,10 @@ def shadows(redactions: Sequence[Redaction], speech: Mapping[Channel, tuple[Time
         for other in speech:
             if other is redaction.channel:
                 continue
-            for quiet in _outside(redaction.span, fluent(speech[other], _SILENCE_S)):
+            voice = fluent(speech[other], _SILENCE_S)
+            if redaction.entity_type == UNHEARD:
+                voice = [TimeSpan(max(each.start_s - _FADES_S, 0.0), each.end_s + _FADES_S) for each in voice]
+            for quiet in _outside(redaction.span, voice):
                 reason = f"echo of {redaction.channel.value}: {redaction.reason}"
                 echoed.append(replace(redaction, channel=other, span=quiet, reason=reason))
     return tuple(echoed)
