@@ -217,7 +217,9 @@ def _reach(
     sounds = speech.get(channel, ())
     paused_before = core.start_s - before >= least_before_s and _ends_a_sound(before, sounds)
     paused_after = after - core.end_s >= least_after_s and _begins_a_sound(after, sounds)
-    into_before_s, into_after_s = _into_s(turns, found, max(core.start_s - before, 0.0), max(after - core.end_s, 0.0), rule)
+    into_before_s, into_after_s = _into_s(
+        turns, found, max(core.start_s - before, 0.0), max(after - core.end_s, 0.0), rule
+    )
     floor_s = before if paused_before else min(before, core.start_s) - into_before_s
     ceiling_s = after if paused_after else max(after, core.end_s) + into_after_s
     own = [each for each in sounds if each.overlaps(core)]

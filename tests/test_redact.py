@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,6 +175,28 @@ def test_two_findings_with_nothing_between_are_one() -> None:
     assert len(plan(apart, [found(0, 0, 1), found(0, 1, 2)], speech, POLICY)) == 1
     between = (Turn("customer", Channel.CUSTOMER, (line[0], Word("or", span(1.5, 2.0), 0.9), line[1])),)
     assert len(plan(between, [found(0, 0, 1), found(0, 2, 3)], speech, POLICY)) == 2
+
+
+@pytest.mark.parametrize(
+    ("gap_s", "sure", "before_s", "after_s"),
+    [
+        (0.0, 0.9, 0.1, 0.2),
+        (0.04, 0.9, 0.1, 0.2),
+        (0.15, 0.9, 0.15, 0.2),
+        (0.3, 0.9, 0.3, 0.3),
+        (0.0, 0.3, 0.2, 0.2),
+        (0.15, 0.3, 0.35, 0.35),
+    ],
+)
+def test_a_pause_counts_into_what_is_taken_of_the_words_beside_a_sure_one(
+    gap_s: float, sure: float, before_s: float, after_s: float
+) -> None:
+    """Where no sound is known to end or begin, a sure word takes less of its neighbours than one that may be wrong."""
+    ends_s = (2.0 - gap_s, 2.5 + gap_s)
+    said = (Word("x", span(1.0, ends_s[0]), 0.9), Word("y", span(2.0, 2.5), sure), Word("z", span(ends_s[1], 4.0), 0.9))
+    speech = {Channel.AGENT: (span(1.0, 4.0),)}
+    (redaction,) = plan((Turn("agent", Channel.AGENT, said),), [found(0, 1, 2)], speech, POLICY)
+    assert (redaction.span.start_s, redaction.span.end_s) == pytest.approx((2.0 - before_s, 2.5 + after_s))
 
 
 @pytest.mark.parametrize("case", GOLDEN["plans"], ids=lambda case: case["name"])
@@ -356,6 +379,15 @@ def test_on_a_line_with_an_echo_a_value_goes_under_the_other_voice_too(
     for channel, word in split(turns, findings)[0]:
         hits = [each for each in under if each.span.start_s <= word.span.start_s and each.span.end_s >= word.span.end_s]
         assert {each.channel for each in hits} >= echoing - {channel}
+
+
+def test_the_shadow_of_what_nobody_understood_leaves_the_edges_of_a_voice() -> None:
+    """Where the other side's voice fades in or out, the echo of doubt takes nothing; that of a value takes all."""
+    speech = {Channel.AGENT: (span(0.0, 1.0), span(3.0, 4.0)), Channel.CUSTOMER: (span(0.5, 3.5),)}
+    doubt = Redaction("UNHEARD", Channel.CUSTOMER, span(0.5, 3.5), Action.TONE, "speech with no words")
+    value = replace(doubt, entity_type="PERSON")
+    assert [each.span for each in shadows([doubt], speech)] == [span(1.25, 2.75)]
+    assert [each.span for each in shadows([value], speech)] == [span(1.0, 3.0)]
 
 
 def test_a_mono_call_has_no_shadows() -> None:
