@@ -183,9 +183,9 @@ def _cpu_s(pid: int) -> float:
 def _counted(data_dir: Path, database_url: str) -> dict[str, int]:
     """Calls that wait, and jobs of the queue: one for each."""
     from pipeline import jobs
-    from pipeline.api.pressure import waiting_calls
     from pipeline.config import DatabaseSettings, load_settings
     from pipeline.db import Records
+    from pipeline.intake.pressure import waiting_calls
 
     settings, many = load_settings(data_dir), 1_000_000
     settings = settings.model_copy(update={"database": DatabaseSettings(url=SecretStr(database_url))})

@@ -27,7 +27,7 @@ from pipeline.speech import FRAME_S
 from pipeline.types import Action, Channel, Purpose, Redaction, Status, TimeSpan
 from tests import scripted
 from tests.live_calls import CHANNELS, DELAY_S, NOW, audio, events, heard, line, live_call
-from tests.product import needles, sightings
+from tests.product import needles, objects, sightings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -288,6 +288,20 @@ def test_the_command_hears_standard_input_and_hands_the_call_in(
     assert outcome.status is Status.STORED
     assert outcome.summary["duration_s"] == pytest.approx(scripted.DURATION_S)
     assert {"CREDIT_CARD", "PERSON"} <= {each["entity_type"] for each in outcome.summary["redactions"]}
+
+
+def test_a_call_that_finds_no_room_is_heard_and_not_kept(
+    acted: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With less of the disk free than is left to the workers, the call comes out redacted and nothing is sealed."""
+    came_in, data = line(scripted.script()), tmp_path / "data"
+    monkeypatch.setattr(build, "live_ears", scripted.ears)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(came_in.T.tobytes())))
+    monkeypatch.setenv("CALLSEAL_API__RESERVE_BYTES", str(1 << 60))
+    done = acted("live", "--delay", "12", "--keep", "--json", "--data-dir", data)
+    *told, last = [json.loads(each) for each in done.out.splitlines()]
+    assert (told[-1]["event"], last["error"]["kind"]) == ("ended", "StoreUnavailable")
+    assert not objects(data)
 
 
 class _Breaking(io.BytesIO):

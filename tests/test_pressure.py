@@ -10,10 +10,10 @@ import pytest
 
 from pipeline import jobs
 from pipeline.api.app import Door, make_app
-from pipeline.api.pressure import Pressure, waiting_calls
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import StoreUnavailable, Temporary
+from pipeline.intake.pressure import Pressure, waiting_calls
 from pipeline.retention import retain
 from pipeline.roles import Role
 from pipeline.tokens import Scope, create_token

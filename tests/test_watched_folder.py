@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,8 @@ import pytest
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.errors import StoreUnavailable, UsageError
-from pipeline.intake.watch import NOTE, REJECTED, Watch, look
+from pipeline.intake.pressure import Pressure
+from pipeline.intake.watch import NOTE, REJECTED, Watch, keep_looking, look
 from pipeline.intake.watch_names import calls_in, name_rule
 from pipeline.roles import Role
 from pipeline.run import process_waiting
@@ -26,7 +28,7 @@ from tests.factories import pcm16, sound_file
 from tests.product import SCRIPTED, files, objects, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipeline.custody import Custody
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(minutes=1)
+ROOM = Pressure(0, 1, lambda: 1, lambda: 0)
 PLAIN = name_rule("", "%Y", "UTC", "optional")
 FREEPBX = r"(?P<direction>in|out)-(?P<callee>\d+)-(?P<caller>\d+)-(?P<started_at>\d{8}-\d{6})-(?P<call_id>[\d.]+)"
 
@@ -60,8 +63,17 @@ class Spool:
         from pipeline.retention import retain
 
         retention = retain.load_policy(load_settings(self.data).policy_file("retention.toml"))
-        chosen = {"keep": None, "max_bytes": 1 << 24, "enqueue": self.queued.append} | changed
+        chosen = {"keep": None, "max_bytes": 1 << 24, "enqueue": self.queued.append, "room": ROOM} | changed
         return dict(look(Watch(self.folder, names, 10.0, held=self.held, retention=retention, **chosen), now))
+
+    def keep_looking(self, stop: threading.Event, tell: Callable[[Counter[str]], None]) -> dict[str, int]:
+        """Passes until it is stopped, while there is no room."""
+        from pipeline.retention import retain
+
+        retention = retain.load_policy(load_settings(self.data).policy_file("retention.toml"))
+        full = Pressure(1, 1, lambda: 0, lambda: 0)
+        watch = Watch(self.folder, PLAIN, 10.0, None, self.held, retention, 1 << 24, self.queued.append, full)
+        return dict(keep_looking(watch, lambda: NOW, stop, 0.01, tell))
 
     def left(self) -> list[str]:
         """What is in the folder."""
@@ -120,6 +132,30 @@ def test_a_file_that_grew_while_it_was_taken_stays(spool: Spool) -> None:
 
     assert spool.look(enqueue=grow) == {"taken": 1}
     assert spool.left() == ["a.wav"]
+
+
+@pytest.mark.parametrize(("free_bytes", "waiting"), [(9, 0), (10, 5)])
+def test_recordings_stay_while_there_is_no_room(spool: Spool, free_bytes: int, waiting: int) -> None:
+    """With a disk that is too full, or as many calls waiting as may wait, files stay; with room they are taken."""
+    spool.write("a.wav")
+    assert spool.look(room=Pressure(10, 5, lambda: free_bytes, lambda: waiting)) == {"no_room": 1}
+    assert (spool.left(), spool.queued, len(objects(spool.data))) == (["a.wav"], [], 0)
+    assert spool.look(room=Pressure(10, 5, lambda: 10, lambda: 4)) == {"taken": 1}
+    assert spool.left() == []
+
+
+def test_what_finds_no_room_is_said_each_time_and_counted_once(spool: Spool) -> None:
+    """As it is with calls that wait: the sum holds how many there are at the end."""
+    spool.write("a.wav", at=NOW - timedelta(minutes=1))
+    told, stop = [], threading.Event()
+
+    def tell(counts: Counter[str]) -> None:
+        told.append(dict(counts))
+        if len(told) == 2:
+            stop.set()
+
+    assert spool.keep_looking(stop, tell) == {"no_room": 1}
+    assert told == [{"no_room": 1}] * 2
 
 
 def test_hidden_files_and_others_are_left_alone(spool: Spool) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.intake import watch
+from pipeline.intake.pressure import Pressure
 from pipeline.intake.watch_names import name_rule
 from pipeline.retention import retain
 from pipeline.roles import Role
@@ -80,6 +81,7 @@ def look(top: Path, point: str | None) -> int:
                 retention=retain.load_policy(settings.policy_file("retention.toml")),
                 max_bytes=1 << 24,
                 enqueue=_arm(point) if point else lambda _: None,
+                room=Pressure(0, 1, lambda: 1, lambda: 0),
             )
             watch.look(chosen, datetime.now(UTC))
             code = 0

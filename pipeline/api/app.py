@@ -19,11 +19,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from pipeline.api import events, metrics, multipart, s3_events
 from pipeline.api.limits import Aside, Limited, RateLimit
-from pipeline.api.pressure import Pressure, pressure
 from pipeline.api.together import Together
 from pipeline.errors import BadInput, BadMetadata, CallsealError, NotFound, Refused, Temporary
 from pipeline.intake.announced import Desk, take_in
 from pipeline.intake.arrival import hand_in
+from pipeline.intake.pressure import Pressure, pressure
 from pipeline.metadata import parse_metadata
 from pipeline.tokens import Scope, check_token
 
@@ -96,7 +96,7 @@ def make_app(door: Door) -> FastAPI:
     if door.ears is not None and door.settings.live.at_once:
         from pipeline.api.live import add_live
 
-        add_live(app, door, door.ears, limit)
+        add_live(app, door, door.ears, limit, room)
     return app
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pipeline.api.app import Door
     from pipeline.api.limits import RateLimit
+    from pipeline.intake.pressure import Pressure
     from pipeline.live.backlog import Backlog
     from pipeline.live.messages import Message
     from pipeline.live.sense import Ears
@@ -55,6 +56,7 @@ class _Line:
 
     door: Door
     ears: Callable[[], Ears]
+    room: Pressure
     listeners: Listeners
     threads: anyio.CapacityLimiter = field(repr=False)
 
@@ -67,10 +69,10 @@ class _Wish:
     waits: bool
 
 
-def add_live(app: FastAPI, door: Door, ears: Callable[[], Ears], limit: RateLimit) -> None:
+def add_live(app: FastAPI, door: Door, ears: Callable[[], Ears], limit: RateLimit, room: Pressure) -> None:
     """Let calls in while they are spoken."""
     at_once = door.settings.live.at_once
-    line = _Line(door, ears, Listeners(at_once), anyio.CapacityLimiter(2 * at_once))
+    line = _Line(door, ears, room, Listeners(at_once), anyio.CapacityLimiter(2 * at_once))
 
     async def admitted(socket: WebSocket, check: Callable[[], Any]) -> bool:
         """Whether who opens the socket may; if not, it is closed before it was opened (HTTP 403)."""
@@ -166,7 +168,7 @@ async def _take_in(socket: WebSocket, line: _Line, wish: _Wish) -> None:
     line.listeners.open(stream.call_id, call.started())
     try:
         replies = line.listeners.listen(stream.call_id) if wish.reply else None
-        keeping = Keeping(door.held, door.retention, door.settings.audio.max_bytes, now)
+        keeping = Keeping(door.held, door.retention, door.settings.audio.max_bytes, line.room, now)
         keeper = Keeper(stream, start.metadata, keeping) if live.keep else None
         async with asyncio.TaskGroup() as tasks:
             if replies is not None:

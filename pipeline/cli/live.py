@@ -6,7 +6,7 @@ import base64
 import secrets
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 -- typer reads it
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, cast
 import typer
 
 from pipeline.cli.common import AsJson, ConfigFile, DataDir, purpose_named, settings_of
-from pipeline.errors import BadAudio, CallsealError, StoreUnavailable, UsageError
+from pipeline.errors import BadAudio, CallsealError, StoreUnavailable, Temporary, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -89,6 +89,7 @@ def live_command(
 def _heard(stream: Stream, known: CallMetadata, settings: Settings, *, keep: bool) -> Iterator[dict[str, Any]]:
     """The messages of the call on standard input, and where it waits if it is kept."""
     from pipeline.build import custody, live_ears
+    from pipeline.intake.pressure import pressure
     from pipeline.live.admit import admit
     from pipeline.live.call import LiveCall
     from pipeline.live.keep import Keeper, Keeping
@@ -102,7 +103,9 @@ def _heard(stream: Stream, known: CallMetadata, settings: Settings, *, keep: boo
         backlog, keeper = backlog_of(call), None
         if keep:
             retention = retain.load_policy(settings.policy_file("retention.toml"))
-            keeper = Keeper(stream, known, Keeping(held, retention, settings.audio.max_bytes, now))
+            keeper = Keeper(
+                stream, known, Keeping(held, retention, settings.audio.max_bytes, pressure(settings, held.records), now)
+            )
         reader = _Reader(stream, backlog, keeper, settings.audio.max_duration_s)
         reader.start()
         yield from messages_of(call, backlog)
@@ -118,7 +121,7 @@ def _handed_in(stream: Stream, keeper: Keeper, settings: Settings) -> dict[str, 
 
     added = keeper.end()
     if added:
-        with jobs.queue(settings) as queue:
+        with suppress(Temporary), jobs.queue(settings) as queue:  # it waits, and workers fill the queue from what waits
             jobs.enqueue(queue, stream.call_id, jobs.LIVE)
     return {"event": "kept", "call_id": stream.call_id, "repeated": not added}
 

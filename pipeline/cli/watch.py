@@ -28,6 +28,7 @@ def watch_command(
     settings = settings_of(data_dir, config)
     from pipeline import jobs
     from pipeline.build import custody
+    from pipeline.intake.pressure import pressure
     from pipeline.intake.watch import Watch, keep_looking
     from pipeline.intake.watch_names import name_rule
     from pipeline.retention import retain
@@ -47,6 +48,7 @@ def watch_command(
             retention=retain.load_policy(settings.policy_file("retention.toml")),
             max_bytes=settings.audio.max_bytes,
             enqueue=lambda call_id: jobs.enqueue(queue, call_id, jobs.LIVE),
+            room=pressure(settings, held.records),
         )
         if once:
             stop.set()

@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.custody import Custody
+    from pipeline.intake.pressure import Pressure
     from pipeline.intake.watch_names import Found, NameRule
     from pipeline.retention.retain import RetentionPolicy
 
 REJECTED: Final = "rejected"
+NO_ROOM: Final = "no_room"
 NOTE: Final = ".callseal-taken-"
 
 Identity = tuple[int, int, int]  # inode, size in bytes, time of change in ns
@@ -56,6 +58,7 @@ class Watch:
         retention: until when an original may wait.
         max_bytes: of a recording.
         enqueue: puts a call that waits into the queue.
+        room: for more calls.
     """
 
     folder: Path = field(repr=False)
@@ -66,13 +69,14 @@ class Watch:
     retention: RetentionPolicy
     max_bytes: int
     enqueue: Callable[[str], None] = field(repr=False)
+    room: Pressure = field(repr=False)
 
 
 def look(watch: Watch, now: datetime) -> Counter[str]:
     """Take what is there to be taken.
 
-    Gives how many calls were ``taken``, were ``held`` already, ``wait`` to be written or for their other part, and how
-    many were rejected, by the name of the error.
+    Gives how many calls were ``taken``, were ``held`` already, ``wait`` to be written or for their other part, have
+    ``no_room`` for now, and how many were rejected, by the name of the error.
 
     Raises:
         UsageError: there is no such folder, or it cannot be written.
@@ -99,7 +103,8 @@ def keep_looking(
 ) -> Counter[str]:
     """Look until ``stop`` is set, once at least; gives what was done, and the calls that still wait.
 
-    ``tell`` hears of each look that took or rejected something, and of each that found the store or database away.
+    ``tell`` hears of each look that took or rejected something, and of each that found no room, or the store or
+    database away.
     """
     total: Counter[str] = Counter()
     while True:
@@ -109,12 +114,13 @@ def keep_looking(
             if stop.is_set():
                 raise
             counts = Counter({type(exc).__name__: 1})
-        waiting = counts.pop("wait", 0)
-        total.update(counts)
+        waiting = Counter(wait=counts.pop("wait", 0))
         if counts:
             tell(counts)
+        waiting[NO_ROOM] = counts.pop(NO_ROOM, 0)
+        total.update(counts)
         if stop.wait(every_s):
-            return total + Counter(wait=waiting)
+            return total + waiting
 
 
 def _settle(found: Found, watch: Watch, now: datetime) -> str:
@@ -124,6 +130,8 @@ def _settle(found: Found, watch: Watch, now: datetime) -> str:
         before = [_identity(file) for file in files]
         if not found.complete or not all(_is_settled(file, watch.settled_s, now) for file in files):
             return "wait"
+        if watch.room.lack(now):
+            return NO_ROOM
         outcome = _take(found, watch, now)
     except (FileNotFoundError, UsageError):
         return "wait"  # gone or renamed meanwhile, or not readable yet

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.audio import Samples
     from pipeline.custody import Custody
+    from pipeline.intake.pressure import Pressure
     from pipeline.live.call import Stream
     from pipeline.metadata import CallMetadata
     from pipeline.retention.retain import RetentionPolicy
@@ -34,11 +35,15 @@ _UNKNOWN: Final = 0xFFFF_FFFF  # length of a recording that is still being writt
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What handing in needs: keys and store, how long an original may wait, the most bytes, and when the call began."""
+    """What handing in needs: keys and store, how long an original may wait, the most bytes, and when the call began.
+
+    Where there is no ``room`` for a call as it begins, it is not kept.
+    """
 
     held: Custody
     retention: RetentionPolicy
     max_bytes: int
+    room: Pressure = field(repr=False)
     now: datetime
 
 
@@ -111,6 +116,7 @@ class Keeper:
         )
         legs = Legs(streams=(self._chunks(),))
         try:
+            keeping.room.admit(keeping.now)
             self._added = hand_in(legs, metadata, keeping.held, keeping.retention, keeping.max_bytes, keeping.now)
         except CallsealError as exc:
             self._failure = exc

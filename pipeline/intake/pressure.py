@@ -1,4 +1,6 @@
-"""Back-pressure: the hook takes no more calls in where there is no room for them, while there is room for the workers.
+"""Back-pressure: no more calls are taken in where there is no room for them, while there is room for the workers.
+
+The hook tells senders to come later, the watched folder keeps its files, a live call is heard and not kept.
 
 Takes what the settings allow, gives the reason for which a call has to come later. A disk that intake has filled to the
 last byte would stop the workers too, who need room for a result before the original goes; so intake stops earlier.
@@ -50,14 +52,18 @@ class Pressure:
 
     def admit(self, now: datetime) -> None:
         """Raises StoreUnavailable where a disk has too little room, Temporary where too many calls wait."""
-        with self._lock:
-            if self._until is None or abs((now - self._until).total_seconds()) >= EVERY_S:
-                self._until, self._reason = now, self._look()
-            reason = self._reason
+        reason = self.lack(now)
         if reason == "disk":
             raise StoreUnavailable("the disk has no room for more calls: send again later")
         if reason == "queue":
             raise Temporary("too many calls wait: send again later")
+
+    def lack(self, now: datetime) -> str | None:
+        """Why there is no room: ``disk`` or ``queue``; None where there is."""
+        with self._lock:
+            if self._until is None or abs((now - self._until).total_seconds()) >= EVERY_S:
+                self._until, self._reason = now, self._look()
+            return self._reason
 
     def _look(self) -> str | None:
         if self.free_bytes() < self.reserve_bytes:
