@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from pipeline import schema
 from pipeline.connect import reading
-from pipeline.errors import CallsealError, NotFound, Refused, Temporary
+from pipeline.errors import BadInput, CallsealError, NotFound, Refused, Temporary, UsageError
 from pipeline.run import process, process_again
 from pipeline.tighten import tighten
 from pipeline.types import ArtifactKind
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 LISTED: Final = 1000  # calls that a report names at most, of each kind
 SAMPLE: Final = 1000  # calls whose length an estimate asks for
+PORTION: Final = 500  # ids in one question
 WAITS_S: Final = (1.0, 5.0, 30.0)  # before a call is tried again whose failure may pass
 
 
@@ -135,6 +136,28 @@ def estimate(found: Sequence[Entry], measured: Iterable[CallRecord]) -> Estimate
     if len(asked) < len(found):
         audio_s *= size_bytes / max(sum(entry.size_bytes for entry in asked), 1)
     return Estimate(len(found), size_bytes, audio_s, _speed(measured))
+
+
+def left_of(found: Sequence[Entry], records: Records, fingerprint: str) -> list[Entry]:
+    """The calls of an archive without those that were done under this policy, as far as they state an id."""
+    columns = schema.calls.c
+    done = sa.select(columns.call_id).where(columns.fingerprint == fingerprint, columns.status.is_not(None))
+    with reading(records.engine) as connection:
+        any_done = connection.execute(done.limit(1)).first() is not None
+    ids = {entry.number: _stated_id(entry) for entry in found} if any_done else {}
+    stated, known = [call_id for call_id in ids.values() if call_id], set[str]()
+    with reading(records.engine) as connection:
+        for start in range(0, len(stated), PORTION):
+            query = done.where(columns.call_id.in_(stated[start : start + PORTION]))
+            known.update(connection.execute(query).scalars())
+    return [entry for entry in found if ids.get(entry.number) not in known]
+
+
+def _stated_id(entry: Entry) -> str | None:
+    try:
+        return entry.delivery().metadata.call_id
+    except (BadInput, UsageError):
+        return None  # processing it will say so
 
 
 def stored_since(records: Records, since: datetime | None) -> list[Stored]:

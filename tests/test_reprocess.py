@@ -19,7 +19,7 @@ from pipeline.intake.arrival import Legs, hand_in
 from pipeline.intake.fetch_object import BucketRule
 from pipeline.intake.sources import entries
 from pipeline.metadata import parse_metadata
-from pipeline.reprocess import WAITS_S, estimate, reprocess, stored_since
+from pipeline.reprocess import WAITS_S, estimate, left_of, reprocess, stored_since
 from pipeline.roles import Role
 from pipeline.run import process_waiting
 from pipeline.types import Channel, Status
@@ -188,6 +188,8 @@ def test_an_estimate_comes_from_calls_processed_here(rooms: Rooms, archive: Path
     found = entries(str(archive), NOWHERE)
     assert estimate(found, rooms.records.finished_calls(10)).busy_s is None
     reprocess(found[:2], rooms, clock)
+    assert left_of(found, rooms.records, rooms.fingerprint) == found[1:]  # the second, which failed, states no id
+    assert left_of(found, rooms.records, "another") == found
     expected = estimate(found, rooms.records.finished_calls(10))
     assert expected.calls == 3
     assert expected.audio_s == pytest.approx(2 * scripted.DURATION_S, abs=0.2)

@@ -55,7 +55,7 @@ def reprocess_command(
         settings = settings.model_copy(update={"policies": chosen})
     from pipeline.build import build
     from pipeline.intake.sources import entries
-    from pipeline.reprocess import estimate, estimate_stored, reprocess, stored_since
+    from pipeline.reprocess import estimate, estimate_stored, left_of, reprocess, stored_since
 
     if (source is None) != stored or (since and not stored):
         raise UsageError("give either a source, or --stored with or without --since")
@@ -72,9 +72,10 @@ def reprocess_command(
     found: Sequence[Entry | Stored] = kept or archived
     if dry_run:
         measured = rooms.records.finished_calls(200)
-        expected = estimate_stored(kept, measured) if stored else estimate(archived, measured)
+        left = left_of(archived, rooms.records, rooms.fingerprint)
+        expected = estimate_stored(kept, measured) if stored else estimate(left, measured)
         expected = replace(expected, times_real_time=speed or expected.times_real_time)
-        print_result(_expected(expected, price), _estimate_lines, as_json=as_json)
+        print_result(_expected(expected, price, len(archived) - len(left)), _estimate_lines, as_json=as_json)
         return
     pause_s = 3600 / per_hour if per_hour else 0.0
     with _bar(len(found), quiet=as_json) as observe:
@@ -106,11 +107,12 @@ def _handed_over(found: Sequence[Entry], settings: Settings, observe: Callable[[
         return hand_over(found, door, observe=observe)
 
 
-def _expected(found: Estimate, price: float | None) -> dict[str, Any]:
+def _expected(found: Estimate, price: float | None, done: int) -> dict[str, Any]:
     hours = None if found.busy_s is None else found.busy_s / 3600
     return {
         "dry_run": True,
         "calls": found.calls,
+        "done_before": done,
         "size_bytes": found.size_bytes,
         "audio_hours": round(found.audio_s / 3600, 4),
         "times_real_time": None if found.times_real_time is None else round(found.times_real_time, 2),
@@ -120,6 +122,8 @@ def _expected(found: Estimate, price: float | None) -> dict[str, Any]:
 
 
 def _estimate_lines(found: dict[str, Any]) -> Iterator[str]:
+    if found["done_before"]:
+        yield f"done        {found['done_before']} before"
     yield f"calls       {found['calls']}, {found['audio_hours']:.2f} hours, {found['size_bytes'] / 1e6:.1f} MB"
     if found["hours"] is None:
         yield "time        not known: no call was processed here yet; --speed says how fast it goes"
