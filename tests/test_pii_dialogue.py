@@ -236,8 +236,12 @@ def test_digits_that_nothing_explains_are_redacted(run: str) -> None:
         ("A: The account number?\nC: 380777.\nA: Thanks, that was opened in 2019.", "380777."),
         ("A: And the password, just say it.\nC: Pay for food.\nC: You have three new messages.", "Pay for food."),
         ("C: My name is Rhea Delgado.\nA: Birthday~ please?", "Rhea Delgado."),
+        ("A: Your policy number?\nC: MV269167. It renews in October at 410.", "MV269167."),
+        ("A: The account number?\nC: 319.\nC: Hold on, 380.", "319. 380."),
+        ("A: The account number?\nC: 319.\nC: And then it goes to 380.", "319. 380."),
+        ("A: And the password, just say it.\nC: I'd like to raise my limit to five thousand.", ""),
     ],
 )
 def test_the_answer_ends_where_the_talk_goes_on(script: str, found: str) -> None:
     """Prices, years, agreement, the next question and what is said after an answer are no part of it."""
-    assert [words for _, words in found_in(script, mixed=True)] == [found]
+    assert " ".join(words for _, words in found_in(script, mixed=True)) == found

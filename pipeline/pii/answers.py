@@ -325,12 +325,17 @@ def is_coded(token: Token) -> bool:
     )
 
 
+def _asks(content: Sequence[Token]) -> bool:
+    """Whether a sentence says what its speaker wants done ("I'd like to raise my limit"), which answers nothing."""
+    return lexicon().wish.match(" ".join(token.fold for token in content[:4])) is not None
+
+
 def _free(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
     taken = 0
     for part in parts:
         yield from _spelled(part)
         content = without_lead(part)
-        if not content or refuses(content):
+        if not content or refuses(content) or _asks(content):
             continue
         if taken and content[0].fold in words("pronouns"):
             break

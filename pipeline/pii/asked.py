@@ -30,6 +30,10 @@ MIN_READ_BACK = 3
 MAX_MONTH = 2
 MAX_MISHEARD = 6
 SHORT = 4
+TOLD, SURE = 2, 0.7
+"""Words that say what a number is that ends their sentence, and how surely they must be heard."""
+_HOMOPHONES = ("to", "for")
+"""Words before a number that may be its first figure."""
 _CONTEXT = (
     (("social", "ssn"), "US_SSN"),
     (("card", "visa", "mastercard", "ending"), "CREDIT_CARD"),
@@ -76,10 +80,12 @@ def _window_of(
         if window.start <= position < window.end and (window.field.shape in _COUNTED or _is_house(window, run))
     ]
     covering.sort(key=lambda w: (w.strong and not _satisfied(w, given), w.start), reverse=True)
+    answered = {window.kind for window in covering if given.get(window)}
     for window in covering:
         strong = window.strong and not _satisfied(window, given)
         known = run.digits in given.get(window, "") and len(run.digits) >= MIN_READ_BACK and not run.measured
-        if known or _counts(call, run, position, window, strong=strong, first=not given.get(window)):
+        told = window.kind in answered and _told_later(call.line(position), run)
+        if known or (not told and _counts(call, run, position, window, strong=strong, first=not given.get(window))):
             return window
     return None
 
@@ -107,6 +113,19 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     if run.quantity or digits < least or (is_year(run.digits) and not run.single and not strong):
         return False
     return digits >= 4 or position < window.near or strong
+
+
+def _told_later(line: Line, run: Run) -> bool:
+    """Whether a quantity ends a sentence of other words without a pause ("it renews in October at 410")."""
+    if not run.quantity or len(run.digits) > SHORT or run.tokens[0] not in line.tokens:
+        return False
+    first = line.tokens.index(run.tokens[0])
+    if first and line.tokens[first - 1].fold in _HOMOPHONES:
+        return False
+    start = first
+    while start and not (line.tokens[start - 1].stop or line.tokens[start - 1].pause or line.tokens[start - 1].number):
+        start -= 1
+    return sum(token.sure >= SURE and token.fold.isalpha() for token in line.tokens[start:first]) >= TOLD
 
 
 def _tells_when(run: Run, window: Window) -> bool:

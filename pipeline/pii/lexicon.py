@@ -58,6 +58,7 @@ class Lexicon:
     filler: re.Pattern[str]
     cue: re.Pattern[str]
     refusal: re.Pattern[str]
+    wish: re.Pattern[str]
     lead: re.Pattern[str]
     quantity_after: re.Pattern[str]
     quantity_before: re.Pattern[str]
@@ -103,6 +104,7 @@ def lexicon() -> Lexicon:
         filler=re.compile(talk["filler"]),
         cue=_whole(talk["cue"]),
         refusal=_whole(talk["refusal"]),
+        wish=_whole(talk["wish"]),
         lead=_whole(talk["lead"]),
         quantity_after=re.compile(quantity["after"]),
         quantity_before=re.compile(quantity["before"]),
