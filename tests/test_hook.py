@@ -197,9 +197,10 @@ def test_slow_senders_stop_nobody(hook: Hook) -> None:
         for _ in range(50):
             sender = slow.enter_context(socket.create_connection((address.hostname, address.port), 60))
             sender.sendall(head.encode())
+        # It is looked at after the tokens of all of them, so that they have their threads.
+        assert httpx.get(f"{hook.url}/readyz").json() == httpx.get(f"{hook.url}/healthz").json() == {"ok": True}
         data = {"metadata": json.loads(scripted.metadata()), "recording_url": "https://recordings.example.com/a.wav"}
         assert hook.standard({"type": "call.finished", "data": data}).status_code == 202
-        assert httpx.get(f"{hook.url}/healthz").json() == httpx.get(f"{hook.url}/readyz").json() == {"ok": True}
         bearer = {"authorization": f"Bearer {hook.token}"}
         assert httpx.get(f"{hook.url}/metrics", headers=bearer).status_code == 200
 

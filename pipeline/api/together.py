@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,11 +42,12 @@ class Together(Generic[Item, Result]):
         return await future
 
     async def _run(self) -> None:
+        own = CapacityLimiter(1)  # slow uploads have every thread of the other one
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
             items = [item for item, _ in batch]
             try:
-                results = await to_thread.run_sync(self.work, items)
+                results = await to_thread.run_sync(self.work, items, limiter=own)
             except Exception as exc:  # noqa: BLE001 -- it is told to everyone who waits for it
                 results = [exc] * len(batch)
             for (_, future), result in zip(batch, results, strict=True):
