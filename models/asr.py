@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.batches import SharedBatches
 from pipeline.audio import SPEECH_RATE_HZ
 from pipeline.types import SpokenLanguage, TimeSpan, Word
 
@@ -82,6 +83,7 @@ class WhisperTranscriber:
             num_workers=options.workers,
             local_files_only=True,
         )
+        self._batches = SharedBatches(self._decode, options.workers, options.batch_size)
 
     def with_beam(self, beam_size: int) -> WhisperTranscriber:
         """The same weights, in memory once, under another decoding."""
@@ -107,20 +109,22 @@ class WhisperTranscriber:
 
     def transcribe(self, windows: Iterable[Window], language: str) -> Iterator[tuple[Window, tuple[Word, ...]]]:
         """The windows in order, each with its words; word times are seconds from the start of the window."""
-        tokenizer = self._tokenizer(language)
+        kind = language, self._options.beam_size
         remaining = iter(windows)
-        ahead = self._options.workers * self._options.batch_size
-        several = iter(lambda: list(itertools.islice(remaining, ahead)), [])
-        batches = itertools.chain.from_iterable(_shared_out(each, self._options.workers) for each in several)
         running: deque[tuple[list[Window], Future[list[tuple[Word, ...]]]]] = deque()
-        with ThreadPoolExecutor(self._options.workers) as pool:
-            for batch in batches:
-                running.append((batch, pool.submit(self._decode, batch, tokenizer)))
-                if len(running) > self._options.workers:
+        try:
+            while several := list(itertools.islice(remaining, self._batches.ahead)):
+                ready = list(running)
+                running.extend(self._batches.hand_in(several, kind))
+                for _ in ready:
                     done, future = running.popleft()
                     yield from zip(done, future.result(), strict=True)
-            for done, future in running:
+            while running:
+                done, future = running.popleft()
                 yield from zip(done, future.result(), strict=True)
+        finally:
+            for _, future in running:
+                future.cancel()
 
     def _tokenizer(self, language: str) -> Any:
         from faster_whisper.tokenizer import Tokenizer
@@ -150,9 +154,11 @@ class WhisperTranscriber:
         _, known = self._known.pop(id(window), (window, None))
         return self._model.encode(self._features([window])) if known is None else known
 
-    def _decode(self, windows: list[Window], tokenizer: Any) -> list[tuple[Word, ...]]:
+    def _decode(self, windows: list[Window], kind: Any) -> list[tuple[Word, ...]]:
+        language, beam_size = kind
+        tokenizer = self._tokenizer(language)
         encoded = self._encode(windows)
-        tokens = self._text_tokens(encoded, len(windows), tokenizer, self._options.beam_size, 0.0)
+        tokens = self._text_tokens(encoded, len(windows), tokenizer, beam_size, 0.0)
         for index, window_tokens in enumerate(tokens):
             if self._looping(window_tokens, tokenizer):
                 tokens[index] = self._out_of_loop(windows[index], tokenizer)
@@ -194,12 +200,6 @@ class WhisperTranscriber:
     @staticmethod
     def _looping(tokens: list[int], tokenizer: Any) -> bool:
         return _compression(tokenizer.decode(tokens)) > _MAX_COMPRESSION
-
-
-def _shared_out(windows: list[Window], workers: int) -> Iterator[list[Window]]:
-    """The windows in order, in as many batches as there are workers, as even as can be."""
-    size = -(-len(windows) // workers)
-    return (windows[first : first + size] for first in range(0, len(windows), size))
 
 
 def _compression(text: str) -> float:
