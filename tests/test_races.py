@@ -16,6 +16,8 @@ from pipeline.connect import connect, reading, writing
 from pipeline.db import Records
 from pipeline.erasure.rows import Behind, delete_rows, replace_key
 from pipeline.errors import Refused, Temporary
+from pipeline.intake import rows
+from pipeline.keys import make_subject_key
 from pipeline.keys.file import KeyFile
 from pipeline.types import Status
 from tests.test_db import NUMBER, artifact, call, stored
@@ -113,6 +115,21 @@ def test_begun_call_against_erasure(pair: tuple[Records, Records], root: KeyFile
         worker.start_call(call(key, "CA02"))
 
 
+def test_calls_taken_in_together_against_erasure(pair: tuple[Records, Records], root: KeyFile) -> None:
+    """Calls that are added while their caller's key is destroyed are known to the erasure; none is added after it."""
+    hook, officer = pair
+    key = _key(hook, root)
+    behind: list[Behind] = []
+    done = _meanwhile(hook, schema.calls, lambda: behind.append(_shred(officer, root, key)))
+    calls = [(call(key, f"CA0{number}"), [artifact(key, f"{number}")]) for number in (1, 2)]
+    assert rows.add_calls(hook.engine, calls) == {"CA01", "CA02"}
+    assert done() is None
+    assert sorted(found.call_id for found in behind[0].calls) == ["CA01", "CA02"]
+    assert rows.add_calls(hook.engine, [(call(key, "CA03"), [artifact(key, "3")])]) == frozenset()
+    assert rows.look(hook.engine, ["CA01", "CA03"], [key.subject_id]).erased == {key.subject_id}
+    assert officer.call("CA03") is None
+
+
 def test_note_against_erasure(pair: tuple[Records, Records], root: KeyFile) -> None:
     """A line of history that is written while the rows are removed goes with them."""
     worker, officer = pair
@@ -153,6 +170,22 @@ def test_a_caller_who_calls_twice_at_once(pair: tuple[Records, Records], root: K
     keys: list[str] = []
     done = _meanwhile(one, schema.subjects, lambda: keys.append(_key(other, root).key_id))
     keys.append(_key(one, root).key_id)
+    assert done() is None
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+def test_callers_of_two_batches_at_once(pair: tuple[Records, Records], root: KeyFile) -> None:
+    """A caller who is new to both gets one key; the other batch is given it."""
+    one, other = pair
+    keys: list[str] = []
+
+    def add(records: Records) -> None:
+        fresh, _ = make_subject_key(root, root.subject_id(NUMBER))
+        keys.append(rows.add_keys(records.engine, root, [fresh], NOW)[fresh.subject_id].key_id)
+
+    done = _meanwhile(one, schema.subjects, lambda: add(other))
+    add(one)
     assert done() is None
     assert len(keys) == 2
     assert len(set(keys)) == 1
