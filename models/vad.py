@@ -6,14 +6,11 @@ missed here is never transcribed, so never redacted.
 
 from __future__ import annotations
 
-import os
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.errors import MissingModel
 from pipeline.speech import VAD_FRAME, VadState
 
 if TYPE_CHECKING:
@@ -37,16 +34,9 @@ class PyannoteVad:
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
-        # Read when pyannote, and with it ONNX Runtime, is imported.
-        os.environ["PYANNOTE_METRICS_ENABLED"], os.environ["ORT_DISABLE_TELEMETRY"] = "0", "1"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pyannote.audio import Model
+        from models.segmentation import load_segmentation
 
-            model = Model.from_pretrained(folder / "pytorch_model.bin")
-        if model is None:
-            raise MissingModel("segmentation weights cannot be loaded: callseal models fetch segmentation-3.0")
-        self._model = model.eval().to(device)
+        self._net = load_segmentation(folder, device).net
         self._device = device
 
     def probabilities(self, samples: Signal, state: VadState | None) -> tuple[Probabilities, VadState]:
@@ -80,7 +70,7 @@ class PyannoteVad:
         with torch.inference_mode(), _one_thread():
             batch = torch.from_numpy(windows[audible] if audible.size else windows[:1]).unsqueeze(1).to(self._device)
             # Class 0 of the powerset is "nobody"; the network gives log probabilities.
-            found = 1.0 - self._model(batch)[..., 0].exp().cpu().numpy()
+            found = 1.0 - self._net(batch)[..., 0].exp().cpu().numpy()
         speech = np.zeros((len(windows), found.shape[1]), np.float32)
         speech[audible] = found[: len(audible)]
         return speech

@@ -6,14 +6,13 @@ live as long as one call to ``diarize`` and leave it as speaker numbers alone. N
 
 from __future__ import annotations
 
-import os
-import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.diarize.attribute import DiarizeOptions, Frames, WindowSpeakers, exclusive_spans
+from models.diarize.cluster import clustered
 from models.diarize.windows import WindowBatch, window_batches
 from pipeline.errors import MissingModel
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 
 _SAMPLE_RATE_HZ = 16_000
-_SEGMENTATION_FILE = "pytorch_model.bin"
 _EMBEDDING_FILE = "campplus_cn_en_common.pt"
 # A window this quiet (-80 dBFS) holds no speech, and the segmentation model normalises it into noise.
 _SILENCE_PEAK = 1e-4
@@ -59,24 +57,18 @@ class PyannoteDiarizer:
         device: str = "cpu",
         threads: int | None = None,
     ) -> None:
-        for file in (segmentation / _SEGMENTATION_FILE, embedding / _EMBEDDING_FILE):
-            if not file.is_file():
-                raise MissingModel(f"weights are missing: {file.name}; fetch them with 'callseal models fetch'")
+        if not (embedding / _EMBEDDING_FILE).is_file():
+            raise MissingModel(f"weights are missing: {_EMBEDDING_FILE}; fetch them with 'callseal models fetch'")
         import torch
 
         from models.campplus import load_campplus
+        from models.segmentation import load_segmentation
 
         self._options = options or DiarizeOptions()
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = torch.device(device)
-        model_class, powerset = _import_pyannote()
-        self._segment = model_class.from_pretrained(segmentation / _SEGMENTATION_FILE).eval().to(self._device)
-        spec = self._segment.specifications
-        self._powerset = powerset(len(spec.classes), spec.powerset_max_classes).to(self._device)
-        self._window_samples = round(spec.duration * _SAMPLE_RATE_HZ)
-        self._frame_step_s = self._segment.receptive_field.step
-        self._frame_center_s = self._segment.receptive_field.duration / 2
+        self._segment = load_segmentation(segmentation, device)
         self._embed = load_campplus(embedding / _EMBEDDING_FILE).to(self._device)
 
     def diarize(self, blocks: Iterable[NDArray[np.float32]]) -> tuple[SpeakerSpan, ...]:
@@ -84,7 +76,7 @@ class PyannoteDiarizer:
         windows = tuple(self._observed(blocks))
         return exclusive_spans(
             windows,
-            Frames(self._frame_step_s, self._frame_center_s),
+            Frames(self._segment.step_s, self._segment.center_s),
             self._options,
             partial(clustered, options=self._options),
         )
@@ -93,7 +85,7 @@ class PyannoteDiarizer:
         step = round(self._options.step_s * _SAMPLE_RATE_HZ)
         first = 0
         for batch in window_batches(
-            blocks, window=self._window_samples, step=step, batch=self._options.windows_per_batch
+            blocks, window=self._segment.window, step=step, batch=self._options.windows_per_batch
         ):
             active = self._segmented(batch, step)
             voices = self._voices(batch, step, active)
@@ -105,16 +97,15 @@ class PyannoteDiarizer:
         """(windows, frames, local speakers) bool."""
         import torch
 
-        view = np.lib.stride_tricks.sliding_window_view(batch.samples, self._window_samples)[::step][: batch.count]
+        view = np.lib.stride_tricks.sliding_window_view(batch.samples, self._segment.window)[::step][: batch.count]
         audible = np.flatnonzero(np.abs(view).max(axis=1) > _SILENCE_PEAK)
-        frames = self._segment.num_frames(self._window_samples)
-        active = np.zeros((batch.count, frames, self._powerset.num_classes), dtype=bool)
+        frames, speakers = self._segment.frames, self._segment.sets.shape[1]
+        active = np.zeros((batch.count, frames, speakers), dtype=bool)
         if audible.size:
             with torch.inference_mode():
-                windows = torch.from_numpy(view[audible]).unsqueeze(1).to(self._device)
-                active[audible] = self._powerset(self._segment(windows)).cpu().numpy() > 0.5
+                active[audible] = self._segment.active(torch.from_numpy(view[audible]).to(self._device)).cpu().numpy()
         starts = np.arange(batch.count) * step
-        ends_s = (np.arange(frames) + 0.5) * self._frame_step_s + self._frame_center_s
+        ends_s = (np.arange(frames) + 0.5) * self._segment.step_s + self._segment.center_s
         active &= (starts[:, None] / _SAMPLE_RATE_HZ + ends_s <= batch.valid / _SAMPLE_RATE_HZ)[..., None]
         return active
 
@@ -147,15 +138,15 @@ class PyannoteDiarizer:
 
         Frame counts are rounded to whole seconds, so that voices of one length can share a batch.
         """
-        per_window = 1 + (self._window_samples - _FEATURE_WINDOW) // _FEATURE_STEP
+        per_window = 1 + (self._segment.window - _FEATURE_WINDOW) // _FEATURE_STEP
         middles_s = (np.arange(per_window) * _FEATURE_STEP + _FEATURE_WINDOW / 2) / _SAMPLE_RATE_HZ
-        nearest = np.rint((middles_s - self._frame_center_s) / self._frame_step_s).astype(int)
+        nearest = np.rint((middles_s - self._segment.center_s) / self._segment.step_s).astype(int)
         nearest = np.clip(nearest, 0, active.shape[1] - 1)
         alone = active & (active.sum(axis=2, keepdims=True) == 1)
         longest = round(self._options.max_voice_s * _FRAMES_PER_S)
         chosen = []
         for window, local in zip(*np.nonzero(active.any(axis=1)), strict=True):
-            enough = alone[window, :, local].sum() * self._frame_step_s >= _MIN_ALONE_S
+            enough = alone[window, :, local].sum() * self._segment.step_s >= _MIN_ALONE_S
             frames = np.flatnonzero((alone if enough else active)[window, nearest, local])
             if len(frames) >= _MIN_FRAMES:
                 seconds = max(round(len(frames) / _FRAMES_PER_S), 1)
@@ -163,30 +154,3 @@ class PyannoteDiarizer:
                 spare = max(len(frames) - count, 0) // 2
                 chosen.append((int(window), int(local), np.resize(frames[spare:], count)))
         return chosen
-
-
-def clustered(voices: NDArray[np.float32], options: DiarizeOptions) -> NDArray[np.int_]:
-    """Group numbers of (voices, dimension) unit vectors, by pyannote's agglomerative clustering."""
-    from pyannote.audio.pipelines.clustering import AgglomerativeClustering
-
-    if len(voices) < 2:
-        return np.zeros(len(voices), dtype=int)
-    smallest = max(options.min_cluster_size, round(options.min_cluster_share * len(voices)))
-    clustering = AgglomerativeClustering(metric="cosine").instantiate(
-        {"method": "average", "threshold": options.threshold, "min_cluster_size": smallest}
-    )
-    # No upper limit here: where pyannote cannot meet one it prints to stdout. ``merged`` keeps to it.
-    groups: NDArray[np.int_] = clustering.cluster(voices, min_clusters=1, max_clusters=len(voices))
-    return groups
-
-
-def _import_pyannote() -> tuple[Any, Any]:
-    """Pyannote's ``Model`` and ``Powerset``, with its telemetry off."""
-    # pyannote.audio sends call durations to a collector unless this is set before it is first imported.
-    os.environ["PYANNOTE_METRICS_ENABLED"], os.environ["ORT_DISABLE_TELEMETRY"] = "0", "1"
-    with warnings.catch_warnings():
-        # It warns that it cannot decode files itself; it is only ever given samples here.
-        warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly", category=UserWarning)
-        from pyannote.audio import Model
-        from pyannote.audio.utils.powerset import Powerset
-    return Model, Powerset

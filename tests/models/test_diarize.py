@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import tracemalloc
 from collections import Counter
@@ -17,7 +16,7 @@ import torch
 
 from models.campplus import CamPlusPlus, fbank, load_campplus
 from models.diarize import DiarizeOptions, PyannoteDiarizer
-from models.diarize.adapter import clustered
+from models.diarize.cluster import clustered
 from models.fetch import resolve
 
 if TYPE_CHECKING:
@@ -96,19 +95,14 @@ def test_the_limit_on_speakers_holds(legs: NDArray[np.float32]) -> None:
 def test_diarizing_opens_no_socket_and_prints_nothing(
     legs: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Telemetry is off even where the environment asks for it; loading and running stay on this machine."""
+    """Loading and running stay on this machine."""
 
     def refuse(*_args: object, **_kwargs: object) -> NoReturn:
         raise AssertionError("a socket was opened")
 
-    monkeypatch.setenv("PYANNOTE_METRICS_ENABLED", "1")
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     fresh = PyannoteDiarizer(folder("segmentation-3.0"), folder("campplus"))
-    assert os.environ["PYANNOTE_METRICS_ENABLED"] == "0"
-    from pyannote.audio.telemetry.metrics import is_metrics_enabled
-
-    assert not is_metrics_enabled()
     assert fresh.diarize([legs.mean(axis=0)[: 12 * RATE_HZ]])
     assert capfd.readouterr().out == ""
 
