@@ -84,8 +84,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
+    import torch
+
     folders = options.models / "segmentation-3.0", options.models / "campplus"
     ours = PyannoteDiarizer(*folders, threads=options.threads)
+    torch.set_num_threads(options.threads)
     default = default_pipeline(*folders)
     options.cache.mkdir(parents=True, exist_ok=True)
     ours.diarize([np.zeros(RATE_HZ, dtype=np.float32)])

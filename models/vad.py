@@ -6,15 +6,14 @@ missed here is never transcribed, so never redacted.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.threads import one_torch_thread
 from pipeline.speech import VAD_FRAME, VadState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.speech import Probabilities, Signal
@@ -67,29 +66,13 @@ class PyannoteVad:
         import torch
 
         audible = np.flatnonzero(np.abs(windows).max(axis=1) > _SILENCE_PEAK)
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_torch_thread():
             batch = torch.from_numpy(windows[audible] if audible.size else windows[:1]).unsqueeze(1).to(self._device)
             # Class 0 of the powerset is "nobody"; the network gives log probabilities.
             found = 1.0 - self._net(batch)[..., 0].exp().cpu().numpy()
         speech = np.zeros((len(windows), found.shape[1]), np.float32)
         speech[audible] = found[: len(audible)]
         return speech
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One torch thread: the recogniser's workers hold the other cores, and a second thread would spin waiting for one.
-
-    The count is the process's, so it is put back for the diarizer, which runs alone.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _starts(length: int) -> list[int]:

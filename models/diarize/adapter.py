@@ -6,6 +6,8 @@ live as long as one call to ``diarize`` and leave it as speaker numbers alone. N
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ import numpy as np
 from models.diarize.attribute import DiarizeOptions, Frames, WindowSpeakers, exclusive_spans
 from models.diarize.cluster import clustered
 from models.diarize.windows import WindowBatch, window_batches
+from models.threads import one_torch_thread
 from pipeline.errors import MissingModel
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ _SILENCE_PEAK = 1e-4
 # Feature frames: 25 ms every 10 ms. A voice is known by at least this many, and alone if that gives this long.
 _FEATURE_WINDOW, _FEATURE_STEP, _FRAMES_PER_S = 400, 160, 100
 _MIN_FRAMES, _MIN_ALONE_S = 3, 0.3
+_AT_ONCE = 8  # windows that one thread segments together
 
 
 class PyannoteDiarizer:
@@ -42,7 +46,8 @@ class PyannoteDiarizer:
         embedding: folder with CAM++ (``campplus_cn_en_common.pt``).
         options: see ``DiarizeOptions``.
         device: torch device, for example ``cpu`` or ``cuda``.
-        threads: if given, the number of CPU threads that torch uses, in the whole process.
+        threads: how many parts of a batch are computed at once, each by one torch thread; as many as torch has threads
+            if not given.
 
     Raises:
         MissingModel: a weight file is not there.
@@ -65,15 +70,15 @@ class PyannoteDiarizer:
         from models.segmentation import load_segmentation
 
         self._options = options or DiarizeOptions()
-        if threads is not None:
-            torch.set_num_threads(threads)
+        self._threads = threads
         self._device = torch.device(device)
         self._segment = load_segmentation(segmentation, device)
         self._embed = load_campplus(embedding / _EMBEDDING_FILE).to(self._device)
 
     def diarize(self, blocks: Iterable[NDArray[np.float32]]) -> tuple[SpeakerSpan, ...]:
         """Exclusive speaker spans of consecutive (time,) blocks at 16 kHz; see ``pipeline.speakers.Diarizer``."""
-        windows = tuple(self._observed(blocks))
+        with self._workers() as workers:
+            windows = tuple(self._observed(blocks, workers))
         return exclusive_spans(
             windows,
             Frames(self._segment.step_s, self._segment.center_s),
@@ -81,35 +86,51 @@ class PyannoteDiarizer:
             partial(clustered, options=self._options),
         )
 
-    def _observed(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[WindowSpeakers]:
+    @contextmanager
+    def _workers(self) -> Iterator[ThreadPoolExecutor]:
+        import torch
+
+        with one_torch_thread() as threads:
+            count = self._threads or (threads if self._device.type == "cpu" else 1)
+            with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+                yield workers
+
+    def _observed(self, blocks: Iterable[NDArray[np.float32]], workers: ThreadPoolExecutor) -> Iterator[WindowSpeakers]:
         step = round(self._options.step_s * _SAMPLE_RATE_HZ)
         first = 0
         for batch in window_batches(
             blocks, window=self._segment.window, step=step, batch=self._options.windows_per_batch
         ):
-            active = self._segmented(batch, step)
-            voices = self._voices(batch, step, active)
+            active = self._segmented(batch, step, workers)
+            voices = self._voices(batch, step, active, workers)
             for i in range(batch.count):
                 yield WindowSpeakers((first + i) * step / _SAMPLE_RATE_HZ, active[i], voices[i])
             first += batch.count
 
-    def _segmented(self, batch: WindowBatch, step: int) -> NDArray[np.bool_]:
+    def _segmented(self, batch: WindowBatch, step: int, workers: ThreadPoolExecutor) -> NDArray[np.bool_]:
         """(windows, frames, local speakers) bool."""
-        import torch
-
         view = np.lib.stride_tricks.sliding_window_view(batch.samples, self._segment.window)[::step][: batch.count]
         audible = np.flatnonzero(np.abs(view).max(axis=1) > _SILENCE_PEAK)
         frames, speakers = self._segment.frames, self._segment.sets.shape[1]
         active = np.zeros((batch.count, frames, speakers), dtype=bool)
-        if audible.size:
-            with torch.inference_mode():
-                active[audible] = self._segment.active(torch.from_numpy(view[audible]).to(self._device)).cpu().numpy()
+        parts = [part for part in np.array_split(audible, self._options.windows_per_batch // _AT_ONCE) if part.size]
+        for part, found in zip(parts, workers.map(lambda part: self._active(view[part]), parts), strict=True):
+            active[part] = found
         starts = np.arange(batch.count) * step
         ends_s = (np.arange(frames) + 0.5) * self._segment.step_s + self._segment.center_s
         active &= (starts[:, None] / _SAMPLE_RATE_HZ + ends_s <= batch.valid / _SAMPLE_RATE_HZ)[..., None]
         return active
 
-    def _voices(self, batch: WindowBatch, step: int, active: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def _active(self, windows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        import torch
+
+        with torch.inference_mode():
+            found: NDArray[np.bool_] = self._segment.active(torch.from_numpy(windows).to(self._device)).cpu().numpy()
+        return found
+
+    def _voices(
+        self, batch: WindowBatch, step: int, active: NDArray[np.bool_], workers: ThreadPoolExecutor
+    ) -> NDArray[np.float32]:
         """(windows, local speakers, dimension) unit vectors; NaN where a speaker is not heard."""
         import torch
 
@@ -122,15 +143,20 @@ class PyannoteDiarizer:
         by_length: dict[int, list[tuple[int, int, NDArray[np.int_]]]] = {}
         for window, local, frames in chosen:
             by_length.setdefault(len(frames), []).append((window, local, frames + window * step // FRAME_STEP_SAMPLES))
+        size = self._options.voices_per_batch
+        parts = [same[first : first + size] for same in by_length.values() for first in range(0, len(same), size)]
         with torch.inference_mode():
             features = fbank(torch.from_numpy(batch.samples).to(self._device))
-            for same in by_length.values():
-                for first in range(0, len(same), self._options.voices_per_batch):
-                    part = same[first : first + self._options.voices_per_batch]
-                    rows = torch.from_numpy(np.stack([frames for _, _, frames in part]))
-                    found = torch.nn.functional.normalize(self._embed(features[rows]), dim=1).cpu().numpy()
-                    for (window, local, _), voice in zip(part, found, strict=True):
-                        voices[window, local] = voice
+
+        def embedded(part: list[tuple[int, int, NDArray[np.int_]]]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                rows = torch.from_numpy(np.stack([frames for _, _, frames in part]))
+                found: NDArray[np.float32] = torch.nn.functional.normalize(self._embed(features[rows])).cpu().numpy()
+            return found
+
+        for part, found in zip(parts, workers.map(embedded, parts), strict=True):
+            for (window, local, _), voice in zip(part, found, strict=True):
+                voices[window, local] = voice
         return voices
 
     def _voice_frames(self, active: NDArray[np.bool_]) -> list[tuple[int, int, NDArray[np.int_]]]:

@@ -18,6 +18,7 @@ from models.campplus import CamPlusPlus, fbank, load_campplus
 from models.diarize import DiarizeOptions, PyannoteDiarizer
 from models.diarize.cluster import clustered
 from models.fetch import resolve
+from models.threads import one_torch_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,16 +108,17 @@ def test_diarizing_opens_no_socket_and_prints_nothing(
     assert capfd.readouterr().out == ""
 
 
-def test_threads_are_left_alone_unless_asked_for() -> None:
-    """The number of threads belongs to the process; only an argument changes it."""
-    before = torch.get_num_threads()
-    try:
-        PyannoteDiarizer(folder("segmentation-3.0"), folder("campplus"))
-        assert torch.get_num_threads() == before
-        PyannoteDiarizer(folder("segmentation-3.0"), folder("campplus"), threads=1)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
+def test_neither_the_count_of_threads_nor_torch_s_own_is_changed_by_diarizing(
+    diarizer: PyannoteDiarizer, legs: NDArray[np.float32]
+) -> None:
+    """One thread or three give the same spans, and torch has as many threads after as before."""
+    before, call = torch.get_num_threads(), legs.mean(axis=0)[: 20 * RATE_HZ]
+    one, three = (
+        PyannoteDiarizer(folder("segmentation-3.0"), folder("campplus"), threads=count).diarize([call])
+        for count in (1, 3)
+    )
+    assert one == three == diarizer.diarize([call])
+    assert torch.get_num_threads() == before
 
 
 def test_python_memory_does_not_hold_the_call(diarizer: PyannoteDiarizer, legs: NDArray[np.float32]) -> None:
@@ -145,7 +147,7 @@ def test_folding_normalisations_changes_no_embedding() -> None:
     plain.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     plain.eval()
     features = torch.randn(2, 300, 80, generator=torch.Generator().manual_seed(3))
-    with torch.inference_mode():
+    with one_torch_thread(), torch.inference_mode():
         assert torch.allclose(plain(features), load_campplus(weights)(features), atol=1e-4)
 
 
@@ -157,7 +159,7 @@ def test_two_utterances_of_one_person_are_closer_than_two_people(
 
     def voice(leg: int, spans: tuple[SpeakerSpan, ...]) -> torch.Tensor:
         parts = [legs[leg, round(s.span.start_s * RATE_HZ) : round(s.span.end_s * RATE_HZ)] for s in spans]
-        with torch.inference_mode():
+        with one_torch_thread(), torch.inference_mode():
             found = net(fbank(torch.from_numpy(np.concatenate(parts)))[None])
         return torch.nn.functional.normalize(found, dim=1)[0]
 
