@@ -12,7 +12,7 @@ from pipeline.pii.answers import without_lead
 from pipeline.pii.dialogue import sentences
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
-from pipeline.pii.names import looks_like_name
+from pipeline.pii.names import is_known, looks_like_name
 from pipeline.pii.quantity import is_measured
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_BARE = 3
 MAX_HOUSE = 4
+MIN_ODD = 2
 
 
 def bare_names(call: Talk) -> Iterator[PiiSpan]:
@@ -37,6 +38,35 @@ def bare_names(call: Talk) -> Iterator[PiiSpan]:
             if before and _asks(before) and _is_other(call, before[-1], line.speaker):
                 yield from spans(_bare(said), "PERSON", 0.45, "a bare answer")
             before = said
+
+
+def odd_capitals(call: Talk) -> Iterator[PiiSpan]:
+    """Spans of capitalised words inside sentences that are no everyday words and neither a thing nor a place."""
+    lower = {token.fold for token in call.tokens if not token.capital}
+    for line in call.lines:
+        for at, token in enumerate(line.tokens):
+            if token.fold not in lower and not token.opens and _is_odd(token) and not _is_thing(line.tokens, at):
+                yield from spans((token,), "PERSON", 0.42, "an odd word with a capital")
+
+
+def _is_odd(token: Token) -> bool:
+    stem = token.fold.removesuffix("'s")
+    common = lexicon().is_common(stem) or any(lexicon().is_common(stem.removesuffix(end)) for end in ("s", "es"))
+    named = looks_like_name(token) and len(stem) > MIN_ODD and not token.upper
+    return named and not common and lexicon().medicine.fullmatch(stem) is None
+
+
+def _is_thing(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the words around a capital make a thing, a firm or a place of it."""
+    before, after = tokens[at - 1], tokens[at + 1 : at + 2] if not (tokens[at].stop or tokens[at].pause) else ()
+    if before.fold in words("before_things") and not before.pause:
+        return True
+    beside = [each for each in (before, *after) if each.capital and not each.opens and len(each.fold) > 1]
+    return bool(after) and after[0].number or any(_is_plain_capital(each) for each in beside)
+
+
+def _is_plain_capital(token: Token) -> bool:
+    return lexicon().is_common(token.fold) and not is_known(token) and token.fold not in words("titles")
 
 
 def _asks(sentence: Sequence[Token]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipeline.pii.answers import answers
 from pipeline.pii.asked import dated, numbers
-from pipeline.pii.bare import bare_names, house_numbers
+from pipeline.pii.bare import bare_names, odd_capitals, house_numbers
 from pipeline.pii.dialogue import Talk, Window, talk, windows
 from pipeline.pii.doubts import garbled, spelled_with_words
 from pipeline.pii.edges import between, edges
@@ -121,6 +121,7 @@ def _rules(call: Talk, awaited: Sequence[Window], policy: RedactionPolicy) -> It
     yield from spelled_in_clauses(call.lines)
     yield from shaped(call.lines)
     yield from bare_names(call)
+    yield from odd_capitals(call)
     yield from mail(call.lines, joined)
     for stream in joined:
         yield from net_addresses(stream)
