@@ -131,7 +131,7 @@ def _name(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
                 continue
             taken = () if answered else _odd(content) or _spelled_out(content)
             taken = taken or name_at(content, 0, anchored=True)
-            if not taken and not answered:
+            if not taken and (not answered or len(part) <= MAX_ODD):
                 taken = next(iter(names_in(content)), ())
             if taken:
                 answered = True

@@ -108,7 +108,7 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
             return False
         if digits == 0:
             return window.field.shape is Shape.CODE or _dominates(line, run)
-        return digits >= 3 or _dominates(line, run)
+        return digits >= 3 or _follows(window, position) or _dominates(line, run)
     least = 3
     if run.quantity or digits < least or (is_year(run.digits) and not run.single and not strong):
         return False
@@ -126,6 +126,11 @@ def _told_later(line: Line, run: Run) -> bool:
     while start and not (line.tokens[start - 1].stop or line.tokens[start - 1].pause or line.tokens[start - 1].number):
         start -= 1
     return sum(token.sure >= SURE and token.fold.isalpha() for token in line.tokens[start:first]) >= TOLD
+
+
+def _follows(window: Window, position: int) -> bool:
+    """Whether a number is right behind the words that announce a date ("I was born fifty eight")."""
+    return window.giver is not None and window.field.shape is Shape.DATE and position <= window.start + 1
 
 
 def _tells_when(run: Run, window: Window) -> bool:

@@ -1,7 +1,8 @@
-"""Short answers told by the question before them, however it was put: bare names and the number of a house.
+"""What is told by where it stands: bare answers to any question, odd words with a capital, the number of a house.
 
 Takes: the talk and what was found. Gives: spans. Promises: only what is said right after a question or an address of
-the other side; a question for a thing ("which model?") makes no name of its answer.
+the other side; a question for a thing ("which model?") makes no name of its answer, nor does a firm, a place or an
+article beside a capital.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ MIN_ODD = 2
 
 
 def bare_names(call: Talk) -> Iterator[PiiSpan]:
-    """Spans of answers that are nothing but capitalised words out of no dictionary."""
+    """Spans of answers that are, or begin with, nothing but capitalised words out of no dictionary, or letters."""
     before: Sequence[Token] = ()
     for line in call.lines:
         if line.backchannel:
@@ -62,7 +63,8 @@ def _is_thing(tokens: Sequence[Token], at: int) -> bool:
     if before.fold in words("before_things") and not before.pause:
         return True
     beside = [each for each in (before, *after) if each.capital and not each.opens and len(each.fold) > 1]
-    return bool(after) and after[0].number or any(_is_plain_capital(each) for each in beside)
+    firm = any(each.fold in words("firms") for each in (tokens[at], *beside))
+    return firm or (bool(after) and after[0].number) or any(_is_plain_capital(each) for each in beside)
 
 
 def _is_plain_capital(token: Token) -> bool:
@@ -78,10 +80,24 @@ def _is_other(call: Talk, token: Token, speaker: str) -> bool:
 
 
 def _bare(said: Sequence[Token]) -> Sequence[Token]:
-    content = without_lead(said)
+    content = _first_clause(without_lead(said))
+    if _is_spelt(content):
+        return content
     named = 0 < len(content) <= MAX_BARE and all(looks_like_name(token) for token in content)
     odd = named and not any(token.upper or lexicon().medicine.fullmatch(token.fold) for token in content)
     return content if odd and not content[-1].question else ()
+
+
+def _first_clause(content: Sequence[Token]) -> Sequence[Token]:
+    """What is said before a pause, if that is a word or two; all of it if there is none."""
+    pause = next((at + 1 for at, token in enumerate(content[:2]) if token.pause), len(content))
+    return content[:pause]
+
+
+def _is_spelt(content: Sequence[Token]) -> bool:
+    """Whether an answer is nothing but letters, at least two: initials, or a name spelled unasked."""
+    letters = sum(len(token.fold) for token in content if token.letters or len(token.fold) == 1)
+    return letters > 1 and all((t.letters or len(t.fold) == 1) and t.fold.isalpha() for t in content)
 
 
 def house_numbers(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:

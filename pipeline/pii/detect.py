@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipeline.pii.answers import answers
 from pipeline.pii.asked import dated, numbers
-from pipeline.pii.bare import bare_names, odd_capitals, house_numbers
+from pipeline.pii.bare import bare_names, house_numbers, odd_capitals
 from pipeline.pii.dialogue import Talk, Window, talk, windows
 from pipeline.pii.doubts import garbled, spelled_with_words
 from pipeline.pii.edges import between, edges

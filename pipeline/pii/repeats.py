@@ -29,6 +29,7 @@ MIN_DIGITS = 4
 MODELLED = "recognised"
 """How a reason begins that rests on the model alone: of such findings, only widespread names are looked for again."""
 MIN_LETTERS = 4
+MIN_SPELT = 3
 MAX_PHRASE = 4
 CERTAIN = 0.5
 """Findings below this score are doubts: what was hardly heard says nothing about the words it was heard as."""
@@ -59,6 +60,7 @@ def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
     yield from _codes(call, found)
     yield from _phrases(call, phrases)
     yield from _words(call, said)
+    yield from _letters(call, found)
     yield from sounding_alike(call.lines, [word for word, kind in said.items() if kind == "PERSON"])
 
 
@@ -156,6 +158,14 @@ def _phrases(call: Talk, phrases: dict[tuple[str, ...], str]) -> Iterator[PiiSpa
                 run = line.tokens[at : at + len(phrase)]
                 if tuple(token.fold for token in run) == phrase:
                     yield from spans(run, kind, 0.8, "words of a value found elsewhere")
+
+
+def _letters(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+    """Letters that spell a part of a name, however doubtful the name."""
+    names = {t.fold for span in found if span.entity_type == "PERSON" for t in _tokens(call, span) if not t.letters}
+    for token in call.tokens:
+        if token.letters and len(token.fold) >= MIN_SPELT and any(token.fold in name for name in names):
+            yield from spans((token,), "PERSON", 0.8, "letters of a name found elsewhere")
 
 
 def _words(call: Talk, said: dict[str, str]) -> Iterator[PiiSpan]:
