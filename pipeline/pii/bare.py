@@ -54,7 +54,8 @@ def _is_odd(token: Token) -> bool:
     stem = token.fold.removesuffix("'s")
     common = lexicon().is_common(stem) or any(lexicon().is_common(stem.removesuffix(end)) for end in ("s", "es"))
     named = looks_like_name(token) and len(stem) > MIN_ODD and not token.upper
-    return named and not common and lexicon().medicine.fullmatch(stem) is None
+    placed = stem in words("months") or (stem in words("states") and stem not in words("namesake_states"))
+    return named and not (common or placed) and lexicon().medicine.fullmatch(stem) is None
 
 
 def _is_thing(tokens: Sequence[Token], at: int) -> bool:

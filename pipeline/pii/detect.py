@@ -96,6 +96,7 @@ def detect(
     found = list(_rules(call, awaited, policy))
     if language.casefold().startswith("en"):
         found += _modelled(lines, recognizer, policy)
+        found += (*bare_names(call), *odd_capitals(call))
     wanted = [span for span in found if policy.wants(span.entity_type, span.score)]
     wanted += [named for span in wanted for named in _beside(call, span)]
     doubtful = (
@@ -120,8 +121,6 @@ def _rules(call: Talk, awaited: Sequence[Window], policy: RedactionPolicy) -> It
     yield from spelled_with_words(call.lines)
     yield from spelled_in_clauses(call.lines)
     yield from shaped(call.lines)
-    yield from bare_names(call)
-    yield from odd_capitals(call)
     yield from mail(call.lines, joined)
     for stream in joined:
         yield from net_addresses(stream)

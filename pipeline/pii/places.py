@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
+from pipeline.pii.names import looks_like_name
 from pipeline.pii.quantity import is_measured
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def addresses(stream: Sequence[Token]) -> Iterator[PiiSpan]:
             position += 1
             continue
         end = _tail_end(stream, end)
+        position = _house_before(stream, position)
         yield from spans(stream[position:end], "ADDRESS", 0.75, "a street address")
         position = end
 
@@ -74,8 +76,9 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
     while first < len(stream) and first - start < 6 and stream[first].number:
         first += 1
     home = stream[first : first + 2]
-    if len(home) > 1 and home[0].fold == "the" and all(t.capital for t in home) and not stream[first - 1].stop:
-        return first + 2
+    articled = len(home) > 1 and home[0].fold == "the" and all(t.capital for t in home) and not stream[first - 1].stop
+    if articled or _is_number_of(stream, first):
+        return first + 1 + articled
     for end in range(first, min(first + MAX_STREET_WORDS + 1, len(stream))):
         word = stream[end]
         if word.fold in words("streets") and end > first:
@@ -85,6 +88,28 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
         if (word.fold in words("never_in_street") and not named) or (stream[end].stop and end > first):
             return 0
     return 0
+
+
+def _is_number_of(stream: Sequence[Token], at: int) -> bool:
+    """Whether a word after the number of a house names its street: a capital out of no dictionary."""
+    side = int(at < len(stream) and stream[at].capital and stream[at].fold in words("sides"))
+    named = stream[at + side : at + side + 1]
+    if not named or any(token.stop or token.pause for token in stream[at - 1 : at + side]):
+        return False
+    word = named[0].fold
+    odd = looks_like_name(named[0]) and not lexicon().is_common(word) and not named[0].upper
+    return odd and word not in words("months") and not word.endswith("day")
+
+
+def _house_before(stream: Sequence[Token], start: int) -> int:
+    """Where an address begins: with the name of the house before it ("The Vicarage, Sloe Lane")."""
+    first = start - 1
+    if first < 1 or not stream[first].pause:
+        return start
+    while first and start - first < MAX_NAMED and stream[first - 1].capital and not stream[first - 1].pause:
+        first -= 1
+    named = start - first == MAX_NAMED and all(t.capital and not t.number for t in stream[first:start])
+    return first if named and not any(t.stop for t in stream[first:start]) else start
 
 
 def _named_end(stream: Sequence[Token], start: int) -> int:

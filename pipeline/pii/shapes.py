@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.types import PiiSpan
 
 MIN_CODE_WORDS = 3
+KEYED = 2
 MAX_SIGNED = 6
 """Words before a sign that may be a password with it."""
 _LOGIN = re.compile(r"([a-z][a-z._-]{3,})\d{1,4}")
@@ -35,8 +36,17 @@ def shaped(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                 yield from spans((token,), "USERNAME", 0.5, "a word with figures at its end")
             if end := _sign_end(line.tokens, at):
                 yield from spans(line.tokens[_start(line.tokens, at) : end], "PASSWORD", 0.5, "words with a sign")
+            if _is_keyed(line.tokens, at):
+                yield from spans(line.tokens[at - 1 : at + 2], "PIN", 0.5, "figures keyed in with a sign between")
         for run in _dictated(line.tokens):
             yield from spans(run, "ACCOUNT_NUMBER", 0.5, "a code said letter by letter")
+
+
+def _is_keyed(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a key with a sign stands between figures said one by one ("8 8 1 star 2 4 0")."""
+    beside = (*tokens[max(0, at - 1) : at], *tokens[at + 1 : at + 2])
+    keyed = len(beside) == KEYED and all(t.fold.isdecimal() and t.singly == len(t.digits) > 1 for t in beside)
+    return keyed and tokens[at].fold in ("star", "pound", "hash", "asterisk")
 
 
 def _dictated(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
