@@ -139,7 +139,7 @@ def test_letters_spelled_with_words_go_even_if_the_letter_was_misheard() -> None
 def test_what_stands_between_two_parts_of_a_garbled_name_goes_with_them() -> None:
     """A few words between, not all surely heard, are of the same name."""
     (found,) = found_in("C: Right, on the Moonis~ is the~ Atlantik~ Wall.")
-    assert found == ("PERSON", "Moonis is the Atlantik")
+    assert found == ("PERSON", "Moonis is the Atlantik Wall.")
 
 
 @pytest.mark.parametrize("answer", ["I don't have it here.", "Just a moment please.", "Yes, sure."])
