@@ -41,16 +41,26 @@ def test_what_stops_intake(free_bytes: int, waiting: int, error: type[Exception]
         room.admit(NOW)
 
 
-def test_it_is_looked_at_once_in_a_while() -> None:
-    """What was seen counts for a second; then it is looked at again, also where the clock was put back."""
-    free = [10, 0, 10]
-    room = Pressure(10, 5, lambda: free.pop(0), lambda: 0)
+def test_calls_are_counted_once_in_a_while() -> None:
+    """What was counted counts for a second; then it is counted again, also where the clock was put back."""
+    waiting = [4, 5, 4]
+    room = Pressure(10, 5, lambda: 10, lambda: waiting.pop(0))
     room.admit(NOW)
     room.admit(NOW + timedelta(seconds=0.9))
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(Temporary):
         room.admit(NOW + timedelta(seconds=1))
     room.admit(NOW - timedelta(days=1))
-    assert free == []
+    assert waiting == []
+
+
+def test_the_disk_is_looked_at_each_time() -> None:
+    """Calls that come within a moment do not fill what is left to the workers."""
+    free = [10, 9, 10]
+    room = Pressure(10, 5, lambda: free.pop(0), lambda: 0)
+    room.admit(NOW)
+    with pytest.raises(StoreUnavailable):
+        room.admit(NOW)
+    room.admit(NOW)
 
 
 def away(_: Any) -> None:

@@ -4,7 +4,7 @@ The hook tells senders to come later, the watched folder keeps its files, a live
 
 Takes what the settings allow, gives the reason for which a call has to come later. A disk that intake has filled to the
 last byte would stop the workers too, who need room for a result before the original goes; so intake stops earlier.
-Looked at once in EVERY_S at most.
+Calls are counted once in EVERY_S at most; disks are asked each time, for large calls fill much of one in a second.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Pressure:
     max_waiting: int
     free_bytes: Callable[[], int] = field(repr=False)
     waiting: Callable[[], int] = field(repr=False)
-    _until: datetime | None = None
-    _reason: str | None = None
+    _counted_at: datetime | None = None
+    _full: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def admit(self, now: datetime) -> None:
@@ -60,15 +60,12 @@ class Pressure:
 
     def lack(self, now: datetime) -> str | None:
         """Why there is no room: ``disk`` or ``queue``; None where there is."""
-        with self._lock:
-            if self._until is None or abs((now - self._until).total_seconds()) >= EVERY_S:
-                self._until, self._reason = now, self._look()
-            return self._reason
-
-    def _look(self) -> str | None:
         if self.free_bytes() < self.reserve_bytes:
             return "disk"
-        return "queue" if self.waiting() >= self.max_waiting else None
+        with self._lock:
+            if self._counted_at is None or abs((now - self._counted_at).total_seconds()) >= EVERY_S:
+                self._counted_at, self._full = now, self.waiting() >= self.max_waiting
+            return "queue" if self._full else None
 
 
 def pressure(settings: Settings, records: Records) -> Pressure:
