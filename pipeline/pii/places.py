@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_STREET_WORDS = 4
 MAX_TAIL = 12
 MAX_NAMED = 2
+MIN_NAME = 3
 _BOX = re.compile(r"p ?\.?o\.? ?box|post office box")
 
 
@@ -97,7 +98,7 @@ def _is_number_of(stream: Sequence[Token], at: int) -> bool:
     if not named or any(token.stop or token.pause for token in stream[at - 1 : at + side]):
         return False
     word = named[0].fold
-    odd = looks_like_name(named[0]) and not lexicon().is_common(word) and not named[0].upper
+    odd = looks_like_name(named[0]) and len(word) > MIN_NAME and not lexicon().is_common(word) and not named[0].upper
     return odd and word not in words("months") and not word.endswith("day")
 
 
