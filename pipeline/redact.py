@@ -19,7 +19,6 @@ import numpy as np
 
 from pipeline.gaps import fluent
 from pipeline.guards import UNHEARD
-from pipeline.settle import AHEAD_S
 from pipeline.types import Action, Redaction, TimeSpan
 
 if TYPE_CHECKING:
@@ -217,11 +216,8 @@ def _reach(
     sounds = speech.get(channel, ())
     paused_before = core.start_s - before >= least_before_s and _ends_a_sound(before, sounds)
     paused_after = after - core.end_s >= least_after_s and _begins_a_sound(after, sounds)
-    into_before_s, into_after_s = _into_s(
-        turns, found, max(core.start_s - before, 0.0), max(after - core.end_s, 0.0), rule
-    )
-    floor_s = before if paused_before else min(before, core.start_s) - into_before_s
-    ceiling_s = after if paused_after else max(after, core.end_s) + into_after_s
+    floor_s = before if paused_before else min(before, core.start_s) - rule.overrun_s
+    ceiling_s = after if paused_after else max(after, core.end_s) + rule.overrun_s
     own = [each for each in sounds if each.overlaps(core)]
     begins_s = min((each.start_s for each in own if each.start_s >= before), default=core.start_s)
     ends_s = max((each.end_s for each in own if each.end_s <= after), default=core.end_s)
@@ -229,21 +225,6 @@ def _reach(
     start_s = max(min(core.start_s, begins_s) - lead_s, floor_s)
     end_s = min(max(core.end_s, ends_s) + rule.collar_s, ceiling_s)
     return TimeSpan(max(min(start_s, core.start_s), 0.0), max(end_s, core.end_s))
-
-
-def _into_s(
-    turns: Sequence[Turn], found: PiiSpan, gap_before_s: float, gap_after_s: float, rule: AudioRule
-) -> tuple[float, float]:
-    """How far a redaction reaches into the words on either side.
-
-    An overrun from a word that was perhaps misheard. Of a sure one, what stands between it and the other word counts
-    into that, and it begins no earlier than it was heard by more than what alignment does not run ahead.
-    """
-    first, last = (turns[found.turn].words[at].probability for at in (found.words.first, found.words.end - 1))
-    ahead_s = max(rule.overrun_s - AHEAD_S, 0.0)
-    before_s = rule.overrun_s if first < _UNSURE else max(ahead_s - gap_before_s, 0.0)
-    after_s = rule.overrun_s if last < _UNSURE else max(rule.overrun_s - gap_after_s, 0.0)
-    return before_s, after_s
 
 
 def _begins_a_sound(at_s: float, sounds: Sequence[TimeSpan]) -> bool:

@@ -177,28 +177,6 @@ def test_two_findings_with_nothing_between_are_one() -> None:
     assert len(plan(between, [found(0, 0, 1), found(0, 2, 3)], speech, POLICY)) == 2
 
 
-@pytest.mark.parametrize(
-    ("gap_s", "sure", "before_s", "after_s"),
-    [
-        (0.0, 0.9, 0.1, 0.2),
-        (0.04, 0.9, 0.1, 0.2),
-        (0.15, 0.9, 0.15, 0.2),
-        (0.3, 0.9, 0.3, 0.3),
-        (0.0, 0.3, 0.2, 0.2),
-        (0.15, 0.3, 0.35, 0.35),
-    ],
-)
-def test_a_pause_counts_into_what_is_taken_of_the_words_beside_a_sure_one(
-    gap_s: float, sure: float, before_s: float, after_s: float
-) -> None:
-    """Where no sound is known to end or begin, a sure word takes less of its neighbours than one that may be wrong."""
-    ends_s = (2.0 - gap_s, 2.5 + gap_s)
-    said = (Word("x", span(1.0, ends_s[0]), 0.9), Word("y", span(2.0, 2.5), sure), Word("z", span(ends_s[1], 4.0), 0.9))
-    speech = {Channel.AGENT: (span(1.0, 4.0),)}
-    (redaction,) = plan((Turn("agent", Channel.AGENT, said),), [found(0, 1, 2)], speech, POLICY)
-    assert (redaction.span.start_s, redaction.span.end_s) == pytest.approx((2.0 - before_s, 2.5 + after_s))
-
-
 @pytest.mark.parametrize("case", GOLDEN["plans"], ids=lambda case: case["name"])
 def test_golden_plans(case: dict[str, Any]) -> None:
     """The plan of each recorded conversation is the one on file."""
