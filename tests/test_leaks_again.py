@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.fakes import FakeRecognizer, spoken
 from pipeline.pii import detect, load_policy
@@ -14,7 +16,7 @@ from pipeline.redact import plan
 from pipeline.types import Action, Channel, Redaction, Turn
 from pipeline.verify.leaks import Understood, leaks, masked, values
 from pipeline.verify.listen import Hearing
-from pipeline.verify.spans import middle_in, without
+from pipeline.verify.spans import middle_in, middles_in, without
 from tests.factories import span, turn, word
 
 if TYPE_CHECKING:
@@ -75,6 +77,20 @@ def test_what_is_left_of_a_value(said: str, kind: str) -> None:
     assert kind in {each.entity_type for each in found}
     assert all(each.reason.startswith("heard again: ") for each in found)
     assert all(each.span.end_s > 11.0 for each in found)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=8),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=8),
+)
+def test_sets_of_spans(ones: list[tuple[int, int]], others: list[tuple[int, int]]) -> None:
+    """What is cut out of spans, and where a middle lies, are the same as for each tenth of a second by itself."""
+    spans, cuts = ([span(a / 10, (a + n) / 10) for a, n in each] for each in (ones, others))
+    left, told = without(spans, cuts), middles_in(cuts)
+    for tenth in range(50):
+        at = span(tenth / 10, (tenth + 1) / 10)
+        assert any(s.overlaps(at) for s in left) is (middle_in(at, spans) and not middle_in(at, cuts))
+        assert told(at) is middle_in(at, cuts)
 
 
 def test_what_is_redacted_is_no_leak() -> None:

@@ -17,7 +17,7 @@ from pipeline.pii.lines import spans
 from pipeline.pii.repeats import CERTAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from pipeline.pii.lines import Line, Token
@@ -32,17 +32,22 @@ MAX_REPLY = 6
 
 def replies(call: Talk, windows_: Sequence[Window], found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
     """Spans of answers to requests that nothing in ``found`` answers."""
-    given = [span for span in found if span.score >= CERTAIN]
+    given: dict[int, list[PiiSpan]] = {}
+    for span in found:
+        if span.score >= CERTAIN:
+            given.setdefault(span.turn, []).append(span)
     for window in windows_:
         if window.strong and window.asker is not None:
             answer = _misheard(segments(call, window)[:MAX_PARTS], given, figures=window.field.shape in _FIGURES)
             yield from spans(answer, window.kind, 0.5, "an answer that was not understood")
 
 
-def _misheard(parts: Sequence[tuple[Token, ...]], found: Sequence[PiiSpan], *, figures: bool) -> Sequence[Token]:
+def _misheard(
+    parts: Sequence[tuple[Token, ...]], found: Mapping[int, Sequence[PiiSpan]], *, figures: bool
+) -> Sequence[Token]:
     """The first thing said, if it is doubtful; a name alone is what short figures may have been heard as."""
     for part in parts:
-        kinds = {span.entity_type for span in found if any(_covers(span, token) for token in part)}
+        kinds = {span.entity_type for token in part for span in found.get(token.line, ()) if _covers(span, token)}
         if kinds and not (figures and kinds == {"PERSON"} and len(part) <= MAX_ODD):
             return ()
         for first, end in sentences(part):

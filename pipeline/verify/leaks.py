@@ -26,14 +26,14 @@ from pipeline.placeholders import is_placeholder
 from pipeline.redact import plan
 from pipeline.settle import drawn_in
 from pipeline.speakers import attribute
-from pipeline.types import PiiSpan, Segment, TimeSpan, Word, WordRange
-from pipeline.verify.spans import middle_in, widened, within
+from pipeline.types import Channel, PiiSpan, Segment, TimeSpan, Word, WordRange
+from pipeline.verify.spans import middle_in, middles_in, widened, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pipeline.pii import PiiRecognizer, RedactionPolicy
-    from pipeline.types import Channel, Redaction, SpeakerSpan, Turn
+    from pipeline.types import Redaction, SpeakerSpan, Turn
     from pipeline.verify.listen import Hearing
 
 _NUMBER = re.compile(r"_\d+]$")
@@ -97,14 +97,14 @@ def leaks(
         if each.score > UNTOLD or (each.score == UNTOLD and not _told_before(before, after.turns, each, gone))
     )
     after = replace(after, findings=found)
+    new = {id(word) for words in fresh.values() for word in words}
     said_again = [
         replace(each, reason="a value that was redacted")
         for each in known_values(talk(read(after.turns)), values(before))
-        if _together(after.turns, each)
+        if any(id(word) in new for word in _said(after.turns, each)) and _together(after.turns, each)
     ]
-    new = {id(word) for words in fresh.values() for word in words}
     audible = [
-        *parts(after.turns, found, lambda word, channel: id(word) in new or not middle_in(word.span, gone[channel])),
+        *parts(after.turns, found, lambda word, channel: id(word) in new or not gone[channel](word.span)),
         *parts(after.turns, said_again, lambda word, _: id(word) in new),
     ]
     leaked = tuple(
@@ -115,17 +115,20 @@ def leaks(
 
 def values(before: Understood) -> dict[str, list[str]]:
     """What was redacted, by entity type, as far as a part of it would tell anything: digits, or uncommon words."""
-    found: dict[str, list[str]] = defaultdict(list)
+    found: dict[str, dict[str, None]] = defaultdict(dict)
     for each in before.findings:
-        said = before.turns[each.turn].words[each.words.first : each.words.end]
-        written = write([word.text for word in said]).text
+        written = write([word.text for word in _said(before.turns, each)]).text
         digits = digits_of(written)
         telling = [word for word in written.split() if _tells(fold(word))]
         if len(digits) >= MIN_PART:
-            found[each.entity_type].append(digits)
+            found[each.entity_type][digits] = None
         elif telling and not digits:
-            found[each.entity_type].append(" ".join(telling))
-    return found
+            found[each.entity_type][" ".join(telling)] = None
+    return {kind: list(once) for kind, once in found.items()}
+
+
+def _said(turns: Sequence[Turn], found: PiiSpan) -> Sequence[Word]:
+    return turns[found.turn].words[found.words.first : found.words.end]
 
 
 def _tells(word: str) -> bool:
@@ -170,15 +173,15 @@ def _masked(turn: Turn, placeholders: Mapping[Redaction, str]) -> Turn:
 
 def _understood_again(
     before: Understood,
-    gone: Mapping[Channel, Sequence[TimeSpan]],
+    gone: Mapping[Channel, Callable[[TimeSpan], bool]],
     hearing: Hearing,
     fresh: Mapping[Channel, Sequence[Word]],
 ) -> Understood:
     words: dict[Channel, list[Word]] = {channel: list(heard) for channel, heard in fresh.items()}
+    listened = {channel: middles_in(hearing.parts.get(channel, ())) for channel in Channel}
     for turn in before.turns:
-        parts = hearing.parts.get(turn.channel, ())
         words.setdefault(turn.channel, []).extend(
-            word for word in turn.words if middle_in(word.span, gone[turn.channel]) or not middle_in(word.span, parts)
+            word for word in turn.words if gone[turn.channel](word.span) or not listened[turn.channel](word.span)
         )
     segments = [
         Segment(channel, tuple(sorted(each, key=lambda word: word.span))) for channel, each in words.items() if each
@@ -186,26 +189,24 @@ def _understood_again(
     return replace(before, turns=attribute(segments, before.speakers))
 
 
-def _by_channel(redactions: Sequence[Redaction]) -> Mapping[Channel, list[TimeSpan]]:
-    spans: dict[Channel, list[TimeSpan]] = defaultdict(list)
+def _by_channel(redactions: Sequence[Redaction]) -> Mapping[Channel, Callable[[TimeSpan], bool]]:
+    """What tells on each channel whether the middle of a span is redacted."""
+    spans: dict[Channel, list[TimeSpan]] = {channel: [] for channel in Channel}
     for each in redactions:
         spans[each.channel].append(each.span)
-    return spans
+    return {channel: middles_in(each) for channel, each in spans.items()}
 
 
 def _told_before(
-    before: Understood, turns: Sequence[Turn], found: PiiSpan, gone: Mapping[Channel, Sequence[TimeSpan]]
+    before: Understood, turns: Sequence[Turn], found: PiiSpan, gone: Mapping[Channel, Callable[[TimeSpan], bool]]
 ) -> bool:
     """Whether digits that nothing explains were heard there the first time, and told from a value by what was around.
 
     What explained them, such as "a night" behind a price, may be misheard the second time.
     """
-    turn = turns[found.turn]
-    said = turn.words[found.words.first : found.words.end]
+    turn, said = turns[found.turn], _said(turns, found)
     near = widened((TimeSpan(said[0].span.start_s, max(word.span.end_s for word in said)),), _NEAR_S)
-    known = [
-        w for w in before.words(turn.channel) if middle_in(w.span, near) and not middle_in(w.span, gone[turn.channel])
-    ]
+    known = [w for w in before.words(turn.channel) if middle_in(w.span, near) and not gone[turn.channel](w.span)]
     now, then = (digits_of(write([word.text for word in words]).text) for words in (said, known))
     same = sum(block.size for block in SequenceMatcher(None, then, now, autojunk=False).get_matching_blocks())
     return 0 < len(now) < same + MIN_PART
@@ -213,14 +214,14 @@ def _told_before(
 
 def _together(turns: Sequence[Turn], found: PiiSpan) -> bool:
     """Whether digits stand together, enough to tell something: in a list of numbers any value can be picked out."""
-    said = [word.text for word in turns[found.turn].words[found.words.first : found.words.end]]
+    said = [word.text for word in _said(turns, found)]
     digits = len(digits_of(write(said).text))
     return digits == 0 or (digits >= MIN_PART and len(said) <= digits)
 
 
 def _says_more(turns: Sequence[Turn], found: PiiSpan) -> bool:
     """Whether a finding is more than a word that one listens with: "yes" may stand for an answer, but tells nothing."""
-    said = [fold(word.text) for word in turns[found.turn].words[found.words.first : found.words.end]]
+    said = [fold(word.text) for word in _said(turns, found)]
     return not all(word != "oh" and lexicon().backchannel.fullmatch(word) for word in said)  # "oh" may be a zero
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ import numpy as np
 from pipeline.audio import SPEECH_RATE_HZ
 from pipeline.speech import WINDOW_S, Piece, Window
 from pipeline.types import TimeSpan, Word
-from pipeline.verify.spans import joined, middle_in, widened, within, without
+from pipeline.verify.spans import joined, widened, within, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -136,7 +137,8 @@ def hear(
         language: ISO 639-1 code.
         planted: the sentinel and its sound after the call's codec.
     """
-    listener = _Listener(transcriber, language, *planted, expected, {channel: [] for channel in parts})
+    middles = {on: sorted((w.span.start_s + w.span.end_s) / 2 for w in words) for on, words in expected.items()}
+    listener = _Listener(transcriber, language, *planted, middles, {channel: [] for channel in parts})
     rounds = [listener.listen(_windows(blocks, parts, listener.sound))]
     while rounds and len(listener.deaf) < GIVE_UP:
         smaller = list(itertools.islice(rounds[-1], GIVE_UP))
@@ -156,7 +158,7 @@ class _Listener:
     language: str
     sentinel: Sentinel
     sound: Signal = field(repr=False)
-    expected: Mapping[Channel, Sequence[Word]] = field(repr=False)
+    expected: Mapping[Channel, Sequence[float]]  # middles of words, in order, s
     words: dict[Channel, list[Word]] = field(repr=False)
     deaf: list[tuple[Channel, TimeSpan]] = field(default_factory=list)
 
@@ -168,11 +170,14 @@ class _Listener:
                 yield from self._smaller(window, window.pieces)
                 continue
             for piece, heard in _by_piece(window, raw[:at]):
-                said = [word for word in self.expected[window.channel] if middle_in(word.span, (piece.span,))]
-                if not heard and len(said) >= WORDS_MISSED:
+                if not heard and self._said_in(piece.span, window.channel) >= WORDS_MISSED:
                     yield from self._smaller(window, (piece,))
                 else:
                     self.words[window.channel].extend(heard)
+
+    def _said_in(self, span: TimeSpan, channel: Channel) -> int:
+        middles = self.expected[channel]
+        return bisect_left(middles, span.end_s) - bisect_left(middles, span.start_s)
 
     def _smaller(self, window: Window, pieces: Sequence[Piece]) -> Iterator[Window]:
         cut = [(piece.span, _samples(window, piece)) for piece in pieces]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from pipeline.types import TimeSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 def joined(spans: Iterable[TimeSpan], gap_s: float = 0.0) -> list[TimeSpan]:
@@ -27,11 +29,13 @@ def without(spans: Iterable[TimeSpan], removed: Iterable[TimeSpan]) -> list[Time
     """The union of ``spans`` less the union of ``removed``."""
     cuts = joined(removed)
     left: list[TimeSpan] = []
+    first = 0
     for span in joined(spans):
         start_s = span.start_s
-        for cut in cuts:
-            if cut.end_s <= start_s or cut.start_s >= span.end_s:
-                continue
+        first = bisect_right(cuts, start_s, lo=first, key=_end)
+        for cut in itertools.islice(cuts, first, None):
+            if cut.start_s >= span.end_s:
+                break
             if cut.start_s > start_s:
                 left.append(TimeSpan(start_s, cut.start_s))
             start_s = cut.end_s
@@ -53,5 +57,25 @@ def widened(spans: Iterable[TimeSpan], by_s: float) -> list[TimeSpan]:
 
 def middle_in(span: TimeSpan, spans: Sequence[TimeSpan]) -> bool:
     """Whether the middle of a span lies in one of the others."""
-    middle_s = (span.start_s + span.end_s) / 2
+    middle_s = _middle(span)
     return any(each.start_s <= middle_s < each.end_s for each in spans)
+
+
+def middles_in(spans: Iterable[TimeSpan]) -> Callable[[TimeSpan], bool]:
+    """What tells of any span whether its middle lies in one of these, however many they are."""
+    union = joined(spans)
+
+    def told(span: TimeSpan) -> bool:
+        middle_s = _middle(span)
+        at = bisect_right(union, middle_s, key=_end)
+        return at < len(union) and union[at].start_s <= middle_s
+
+    return told
+
+
+def _middle(span: TimeSpan) -> float:
+    return (span.start_s + span.end_s) / 2
+
+
+def _end(span: TimeSpan) -> float:
+    return span.end_s

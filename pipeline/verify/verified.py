@@ -19,7 +19,7 @@ from pipeline.verify import correlation
 from pipeline.verify.leaks import leaks, masked
 from pipeline.verify.listen import GIVE_UP, Ground, hear, where
 from pipeline.verify.sentinel import sentinel
-from pipeline.verify.spans import middle_in
+from pipeline.verify.spans import middles_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +164,8 @@ def _heard(
     parts, audible = {}, {}
     for channel in draft.channels:
         gone = tuple(each.span for each in draft.redactions if each.channel is channel)
-        words = [word for word in draft.understood.words(channel) if not middle_in(word.span, gone)]
+        redacted = middles_in(gone)
+        words = [word for word in draft.understood.words(channel) if not redacted(word.span)]
         around = tuple(span for on, span in targets if on is channel)
         speech = draft.understood.speech.get(channel, ())
         ground = Ground(around, gone, speech, tuple(words), unsure=draft.verification.rounds == 0)
