@@ -419,18 +419,8 @@ def call_record(row: RowMapping) -> CallRecord:
 
 def call_values(call: CallRecord) -> dict[str, Any]:
     """What a row of ``calls`` holds."""
-    return {
-        "call_id": call.call_id,
-        "subject_id": call.subject_id,
-        "source_sha256": call.source_sha256,
-        "fingerprint": call.fingerprint,
-        "received_at": call.received_at,
-        "started_at": call.started_at,
-        "duration_s": call.duration_s,
-        "status": None if call.status is None else call.status.value,
-        "summary": dict(call.summary),
-        "agent_subject_id": call.agent_subject_id,
-    }
+    status = None if call.status is None else call.status.value
+    return {**asdict(call), "status": status, "summary": dict(call.summary)}
 
 
 def _insert_artifacts(connection: Connection, call: CallRecord, artifacts: Sequence[Artifact]) -> None:

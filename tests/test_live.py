@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.live.sense import Ears
-    from tests.real import Here
+    from tests.real import Done, Here
 
 pytest_plugins = ("tests.real",)
 
@@ -266,19 +266,25 @@ def test_late_is_what_came_out_and_was_not_replaced(known: list[Redaction], foun
     assert not outlet.late(found)
 
 
+def _kept_live(acted: Here, monkeypatch: pytest.MonkeyPatch, folder: Path, came_in: io.BytesIO) -> Done:
+    """``callseal live --keep`` on a standard input; its metadata are gone afterwards."""
+    (folder / "call.json").write_bytes(scripted.metadata())
+    monkeypatch.setattr(build, "live_ears", scripted.ears)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(came_in))
+    options = ["--metadata", folder / "call.json", "--audio", folder / "out.raw", "--data-dir", folder / "data"]
+    done = acted("live", "--delay", "12", "--keep", "--json", *options)
+    (folder / "call.json").unlink()
+    return done
+
+
 def test_the_command_hears_standard_input_and_hands_the_call_in(
     acted: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """``callseal live --keep``: lines and samples out, redacted; the call sealed and waiting; nothing plain on disk."""
     came_in, out, data = line(scripted.script()), tmp_path / "out.raw", tmp_path / "data"
-    stated = tmp_path / "call.json"
-    stated.write_bytes(scripted.metadata())
-    monkeypatch.setattr(build, "live_ears", scripted.ears)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(came_in.T.tobytes() + b"1")))
-    done = acted("live", "--metadata", stated, "--delay", "12", "--audio", out, "--keep", "--json", "--data-dir", data)
+    done = _kept_live(acted, monkeypatch, tmp_path, io.BytesIO(came_in.T.tobytes() + b"1"))
     assert done.code == 0, done.err
     told = [json.loads(each) for each in done.out.splitlines()]
-    stated.unlink()
     assert [told[0]["event"], told[-1]["event"]] == ["started", "kept"]
     assert len(out.read_bytes()) == came_in.size * 2
     loud = came_in[0, RATE : RATE + 64].tobytes()
@@ -319,16 +325,11 @@ def test_a_standard_input_that_fails_ends_the_call_with_what_was_heard(
 ) -> None:
     """All that came comes out redacted and is kept; then the failure is said, without the system's words."""
     came_in, out, data = line(scripted.script()), tmp_path / "out.raw", tmp_path / "data"
-    stated = tmp_path / "call.json"
-    stated.write_bytes(scripted.metadata())
-    monkeypatch.setattr(build, "live_ears", scripted.ears)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(_Breaking(came_in.T.tobytes())))
-    done = acted("live", "--metadata", stated, "--delay", "12", "--audio", out, "--keep", "--json", "--data-dir", data)
+    done = _kept_live(acted, monkeypatch, tmp_path, _Breaking(came_in.T.tobytes()))
     *told, last = [json.loads(each) for each in done.out.splitlines()]
     assert (done.code, told[-1]["event"], last["error"]["kind"]) == (1, "kept", "CallsealError")
     assert len(out.read_bytes()) == came_in.size * 2
     assert "quote" not in done.out + done.err
-    stated.unlink()
     assert not sightings(SECRETS, data, done.out, done.err)
 
 

@@ -15,11 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.db import CallRecord
 from pipeline.errors import CallsealError, StoreUnavailable
 from pipeline.intake import rows
-from pipeline.intake.arrival import NOT_YET, as_waiting, described, hand_in, source_of
-from pipeline.keys import anonymous_subject_id, make_subject_key, new_key_id, open_subject_key
+from pipeline.intake.arrival import as_waiting, described, hand_in, record_of, source_of, subject_of
+from pipeline.keys import make_subject_key, new_key_id, open_subject_key
 from pipeline.keys.shares import with_new_shares
 from pipeline.retention.retain import Context
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipeline.custody import Custody
+    from pipeline.db import CallRecord
     from pipeline.intake.arrival import Legs
     from pipeline.keys import OpenSubjectKey
     from pipeline.metadata import CallMetadata
@@ -103,8 +103,7 @@ def _announced(calls: Iterable[tuple[Legs, CallMetadata]], held: Custody) -> Ite
     """Those that have an id and nothing to be read."""
     for legs, metadata in calls:
         if metadata.call_id is not None and not legs.streams:
-            number = metadata.customer_number
-            subject_id = held.root.subject_id(number) if number else anonymous_subject_id()
+            subject_id = subject_of(metadata, held.root)
             yield Announced(metadata.call_id, subject_id, source_of([], metadata.call_id), legs, metadata)
 
 
@@ -176,13 +175,4 @@ def _sealed(call: Announced, subject: OpenSubjectKey, held: Custody) -> SealedOb
 
 
 def _record(call: Announced, held: Custody, now: datetime) -> CallRecord:
-    agent = call.metadata.agent_number
-    return CallRecord(
-        call_id=call.call_id,
-        subject_id=call.subject_id,
-        source_sha256=call.source_sha256,
-        fingerprint=NOT_YET,
-        received_at=now,
-        started_at=call.metadata.started_at,
-        agent_subject_id=held.root.subject_id(agent) if agent else None,
-    )
+    return record_of(call.metadata, call.subject_id, call.source_sha256, held.root, now)

@@ -90,8 +90,7 @@ def hand_in(
         raise BadMetadata("call_id: a call that is handed in needs the platform's id")
     if _is_held(held, call_id):
         return False
-    number, agent = metadata.customer_number, metadata.agent_number
-    subject_id = held.root.subject_id(number) if number else anonymous_subject_id()
+    subject_id = subject_of(metadata, held.root)
     subject = held.records.subject_for(subject_id, held.root, now)
     sealed: list[SealedObject] = []
     try:
@@ -99,15 +98,7 @@ def hand_in(
         source_sha256 = source_of([each.sha256 for each in sealed], call_id)
         held.ledger.refuse_erased(call_id, source_sha256, subject_id, metadata.started_at)
         sealed.append(described(legs, metadata, sealed, held.archive, subject))
-        record = CallRecord(
-            call_id=call_id,
-            subject_id=subject_id,
-            source_sha256=source_sha256,
-            fingerprint=NOT_YET,
-            received_at=now,
-            started_at=metadata.started_at,
-            agent_subject_id=held.root.subject_id(agent) if agent else None,
-        )
+        record = record_of(metadata, subject_id, source_sha256, held.root, now)
         added = held.records.receive_call(record, as_waiting(sealed, retention, Context(), now))
     except BaseException:
         _destroy(sealed, held)
@@ -208,6 +199,24 @@ def urls_of(call_id: str, rooms: Rooms, now: datetime) -> tuple[str, ...]:
     subject = rooms.records.subject_for(record.subject_id, rooms.root, now)
     wrapper = json.loads(rooms.archive.read(described[0], call_id, subject))
     return tuple(wrapper["urls"]) if wrapper["objects"] else ()
+
+
+def subject_of(metadata: CallMetadata, root: RootKey) -> str:
+    """The caller, as a keyed hash; somebody of their own where no number is known."""
+    return root.subject_id(metadata.customer_number) if metadata.customer_number else anonymous_subject_id()
+
+
+def record_of(metadata: CallMetadata, subject_id: str, source_sha256: str, root: RootKey, now: datetime) -> CallRecord:
+    """What is known about a call that has an id and waits."""
+    return CallRecord(
+        call_id=str(metadata.call_id),
+        subject_id=subject_id,
+        source_sha256=source_sha256,
+        fingerprint=NOT_YET,
+        received_at=now,
+        started_at=metadata.started_at,
+        agent_subject_id=root.subject_id(metadata.agent_number) if metadata.agent_number else None,
+    )
 
 
 def described(

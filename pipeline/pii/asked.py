@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _COUNTED = frozenset((Shape.DIGITS, Shape.CODE, Shape.DATE))
 _READ_OUT = frozenset(("DATE_OF_BIRTH", "CARD_EXPIRY"))
 """Dates that a question itself may hold: "your birthday's in October?", "it expires 05 27, is that still right?"."""
+UNEXPLAINED = "digits that nothing explains as a quantity"
 MIN_READ_BACK = 3
 MAX_MONTH = 2
 MAX_MISHEARD = 6
@@ -56,7 +57,7 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
             reason = "number after a request or announcement" if window.strong else "number near its name"
             yield from spans((*_misheard_digits(call, run, position, window), *run.tokens), kind, score, reason)
         elif unexplained(run, rules.unexplained_digits):
-            yield from spans(run.tokens, _by_context(run), 0.5, "digits that nothing explains as a quantity")
+            yield from spans(run.tokens, _by_context(run), 0.5, UNEXPLAINED)
 
 
 def _misheard_digits(call: Talk, run: Run, position: int, window: Window) -> Sequence[Token]:

@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pipeline.pii import detect
+from pipeline.pii.asked import UNEXPLAINED
 from pipeline.pii.dialogue import talk
 from pipeline.pii.known import known_values
 from pipeline.pii.lexicon import lexicon
@@ -94,7 +95,7 @@ def leaks(
     found = tuple(
         each
         for each in detect(after.turns, recognizer, before.known, policy, before.language)
-        if each.score > UNTOLD or (each.score == UNTOLD and not _told_before(before, after.turns, each, gone))
+        if each.score >= UNTOLD and not (each.reason == UNEXPLAINED and _told_before(before, after.turns, each, gone))
     )
     after = replace(after, findings=found)
     new = {id(word) for words in fresh.values() for word in words}
@@ -209,7 +210,7 @@ def _told_before(
     known = [w for w in before.words(turn.channel) if middle_in(w.span, near) and not gone[turn.channel](w.span)]
     now, then = (digits_of(write([word.text for word in words]).text) for words in (said, known))
     same = sum(block.size for block in SequenceMatcher(None, then, now, autojunk=False).get_matching_blocks())
-    return 0 < len(now) < same + MIN_PART
+    return same > 0 and len(now) - same < MIN_PART
 
 
 def _together(turns: Sequence[Turn], found: PiiSpan) -> bool:
