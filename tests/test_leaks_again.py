@@ -179,7 +179,7 @@ def test_digits_that_were_told_from_a_value(said: str, *, taken: bool) -> None:
     assert bool(found) is taken
 
 
-@pytest.mark.parametrize("said", ["my login is jtorvald42", "eight eight one star two four zero"])
+@pytest.mark.parametrize("said", ["and then jtorvald42", "eight eight one star two four zero"])
 def test_what_has_figures_in_it_and_was_not_heard_before(said: str) -> None:
     """A value that its shape tells is a leak, however few figures it has."""
     before = understood((turn("we went to the garden and then we went back to the house", 3.0, CUSTOMER),))
