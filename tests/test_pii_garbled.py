@@ -136,6 +136,20 @@ def test_letters_spelled_with_words_go_even_if_the_letter_was_misheard() -> None
     assert "Quebec," in found[0][1]
 
 
+def test_a_spelled_name_has_letters_and_no_zeros() -> None:
+    """An O between the letters of a name is no digit, which would make a code of it."""
+    assert found_in("A: So it's N-O-V-A-K, great.") == [("PERSON", "N-O-V-A-K,")]
+    assert found_in("A: It is 5-O-2-1-7-7-8.") == [("ACCOUNT_NUMBER", "5-O-2-1-7-7-8.")]
+
+
+@pytest.mark.parametrize(("between", "found"), [(0, ["and OVAK,"]), (2, ["and OVAK,"]), (8, [])])
+def test_few_letters_are_a_spelling_soon_after_it_was_spoken_of(between: int, found: list[str]) -> None:
+    """A read-back that lost its first letter is found though the answer was misheard as a plain word."""
+    meanwhile = "".join(f"\n{who}: Mm-hmm." for who in "ACACACAC"[:between])
+    said = found_in(f"A: How do you spell it?\nC: In a market.{meanwhile}\nA: So that is and~ OVAK, great.")
+    assert [words for _, words in said if "OVAK" in words] == found
+
+
 def test_what_stands_between_two_parts_of_a_garbled_name_goes_with_them() -> None:
     """A few words between, not all surely heard, are of the same name."""
     (found,) = found_in("C: Right, on the Moonis~ is the~ Atlantik~ Wall.")

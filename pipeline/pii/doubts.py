@@ -32,6 +32,8 @@ MAX_JOINED = 3
 MAX_TIE = 3
 SPELLED, SPELLED_ALONE = 3, 5
 """Letters that are somebody's spelling, where it is spoken of and where nothing is said of it."""
+SPOKEN_OF_FOR = 6
+"""Lines in which letters may follow on talk of spelling: the question, an answer, "mm hmm", the read-back."""
 _INTERJECTION = re.compile(r"[aehmouw-]+|y[aeu]+[hps]?|.+ly|s\u00ed")
 LONG_KEY = 4
 """Consonants in a name from which on its sound is unlikely to come about by chance."""
@@ -135,18 +137,36 @@ def _parted_from(tokens: Sequence[Token], at: int) -> bool:
 
 
 def spelled_with_words(lines: Sequence[Line]) -> Iterator[PiiSpan]:
-    """Spans of "D as in dog" where the letter, or what ties the word to it, was misheard."""
-    for line in lines:
+    """Spans of letters where spelling is spoken of, and of "D as in dog" where the letter or its tie was misheard."""
+    spoken_of = -SPOKEN_OF_FOR
+    for number, line in enumerate(lines):
         kind = "ACCOUNT_NUMBER" if any(token.number for token in line.tokens) else "PERSON"
-        spelling = any(token.fold in words("spelling") for token in line.tokens)
+        if any(token.fold in words("spelling") for token in line.tokens):
+            spoken_of = number
+        enough = SPELLED if number - spoken_of < SPOKEN_OF_FOR else SPELLED_ALONE
         for at, token in enumerate(line.tokens):
             letters = len(token.fold) if token.letters else 0
-            if token.singly > letters > 1 or letters >= (SPELLED if spelling else SPELLED_ALONE):
-                yield from spans((token,), kind, 0.5, "spelled out")
+            if token.singly > letters > 1 or letters >= enough or (enough == SPELLED and _in_capitals(token)):
+                yield from spans(line.tokens[_misheard_first(line.tokens, at) : at + 1], kind, 0.5, "spelled out")
             first = _misheard_letter(line.tokens, at)
             first = _tied_letter(line.tokens, at) if first is None else first
             if first is not None:
                 yield from spans(line.tokens[first : at + 1], kind, 0.5, "spelled with a word")
+
+
+def _in_capitals(token: Token) -> bool:
+    """Whether a word is written as letters are that were said quickly, one after the other."""
+    plain = lexicon().is_common(token.fold) or token.fold in words("abbreviations")
+    return token.upper and len(token.fold) >= SPELLED and not plain
+
+
+def _misheard_first(tokens: Sequence[Token], at: int) -> int:
+    """Where letters begin: with the word before them, if that is what a letter is heard as ("and OVAK" for NOVAK)."""
+    if at == 0 or tokens[at - 1].pause or tokens[at - 1].stop:
+        return at
+    before = tokens[at - 1]
+    letter = before.fold in words("heard_letters") or (before.sure < SURE and before.fold in words("letter_words"))
+    return at - 1 if letter else at
 
 
 def _misheard_letter(tokens: Sequence[Token], at: int) -> int | None:

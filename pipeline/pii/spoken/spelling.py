@@ -20,6 +20,7 @@ _CODE = re.compile(r"(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{2,
 _LOWER_CODE = re.compile(r"[a-z]{1,2}[0-9]+[a-z0-9]*|[0-9]+[a-z]{1,2}")
 _NO_CODE = re.compile(r"[0-9]+(?:st|nd|rd|th|am|pm)")
 _MEASURE = re.compile(r"[0-9]+(?:a|p|k|kg|g|mg|ml|m|mm|cm|km|s|x|d|b|bn|hz|gb|mb|h|hr|c|f|ft|lb|v|w)")
+_MAX_PARTS = 32  # of a word that are looked at
 _PERIOD = re.compile(r"(?:q|h|fy|cy)[0-9]{1,4}|[0-9]q|[0-9]h")
 
 
@@ -32,12 +33,19 @@ def unit_at(atoms: Sequence[Atom], place: int) -> Unit | None:
     number = _number(atoms, place)
     if number is not None:
         return number
-    if text in vocabulary.ZERO_SOUNDS:
+    if text in vocabulary.ZERO_SOUNDS and not _among_letters(atoms, place):
         sureness = Sureness.OH if atom.whole else Sureness.SURE
         return _explained(atoms, place) or Unit("0", place, place + 1, sureness, spelled=True)
     if len(text) == 1:
         return _letter(atoms, place)
     return (_cased(atoms, place) or _named(atom, place)) if atom.whole else None
+
+
+def _among_letters(atoms: Sequence[Atom], place: int) -> bool:
+    """Whether every part of a word is a letter ("N-O-V-A-K"): no digit stands in a name."""
+    word = atoms[place].word
+    around = [atom for atom in atoms[max(place - _MAX_PARTS, 0) : place + _MAX_PARTS] if atom.word == word]
+    return len(around) > 1 and all(len(atom.text) == 1 and atom.text.isalpha() for atom in around)
 
 
 def _number(atoms: Sequence[Atom], place: int) -> Unit | None:
