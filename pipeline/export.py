@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipeline import summary
-from pipeline.amendments import marked, read_amendments
+from pipeline import amendments, summary
 from pipeline.connect import reading
 from pipeline.errors import CannotOpen, NotFound, Refused, StoreUnavailable
 from pipeline.intake.outbox import publishing
@@ -33,7 +32,7 @@ def export_call(
     """Write ``redacted.<ext>``, ``transcript.json``, ``transcript.vtt``, ``consent.json``, ``manifest.json``.
 
     Each file appears whole or not at all, readable by its owner only. Where the caller had something corrected,
-    ``amendments.json`` says what, and the turns of the transcript are marked.
+    ``amendments.json`` says what, each signed, and the turns of the transcript are marked.
 
     Raises:
         NotFound: no such call.
@@ -55,12 +54,12 @@ def export_call(
         )
     }
     suffix = json.loads(documents["manifest.json"])["audio_suffix"]
-    amendments = read_amendments(archive, call_id, artifacts, subject)
-    if amendments:
-        documents["amendments.json"] = summary.document({"version": 1, "call_id": call_id, "amendments": amendments})
+    corrected = amendments.read_amendments(archive, call_id, artifacts, subject)
+    if corrected:
+        documents["amendments.json"] = amendments.document(call_id, corrected)
         of = sealed[ArtifactKind.TRANSCRIPT].sha256
         documents["transcript.json"] = summary.document(
-            marked(json.loads(documents["transcript.json"]), of, amendments)
+            amendments.marked(json.loads(documents["transcript.json"]), of, corrected)
         )
     documents["transcript.vtt"] = summary.vtt(json.loads(documents["transcript.json"])).encode()
     audio = archive.open(_need(sealed, ArtifactKind.REDACTED_AUDIO, call_id), call_id, subject)

@@ -10,57 +10,70 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline import audio
+from pipeline import amendments, audio, summary
 from pipeline.consent.clips import Clips
 from pipeline.errors import BadAudio, NotFound, VerificationFailed
 from pipeline.keys.signing import check_signed
 from pipeline.types import Channel, ConsentSignal, Evidence, TimeSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pipeline.keys.signing import PublicKey
 
 _FILES: Final = {"transcript": "transcript.json", "consent_record": "consent.json"}
+_AMENDMENTS: Final = "amendments.json"
+_PARTS: Final = {"call_id", "artifacts", "audio_suffix", "consent"}  # what else is signed is no manifest
 _CHUNK_BYTES: Final = 1 << 20
 
 
-def check_export(path: Path, public_key: PublicKey) -> dict[str, Any]:
+def check_export(path: Path, *public_keys: PublicKey) -> dict[str, Any]:
     """The call, what became of each of its files, and how many clips of consent evidence were heard to be the same.
 
     Args:
         path: an exported folder, or its ``manifest.json``.
-        public_key: of the installation that made it.
+        public_keys: of the hosts that processed the call or made its corrections.
 
     Raises:
         NotFound: no manifest is there.
-        VerificationFailed: the signature is not that key's, or a file or a clip is not the one that was signed for.
+        VerificationFailed: a signature is none of those keys', or a file or a clip is not the one that was signed for.
     """
     file = path / "manifest.json" if path.is_dir() else path
     try:
         manifest = json.loads(file.read_bytes())
     except OSError:
         raise NotFound(f"there is no {file.name}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise VerificationFailed("the manifest is damaged or is none") from None
-    if not isinstance(manifest, dict):
+    if not isinstance(manifest, dict) or not manifest.keys() >= _PARTS:
         raise VerificationFailed("the manifest is damaged or is none")
-    check_signed(manifest, public_key)
+    key = check_signed(manifest, *public_keys)
     clips = 0
     files = {}
     if path.is_dir():
-        files = {_name(each["kind"], manifest): _state(path, each, manifest) for each in manifest["artifacts"]}
+        corrected = _amendments(path, manifest, public_keys)
+        for each in manifest["artifacts"]:
+            files[_name(each["kind"], manifest)] = _state(path, each, manifest, corrected)
+        if corrected:
+            files[_AMENDMENTS] = "as signed"
         recording = path / _name("redacted_audio", manifest)
         clips = _check_clips(recording, manifest) if recording.exists() else 0
-    return {"valid": True, "call_id": manifest["call_id"], "key_id": public_key.key_id, "files": files, "clips": clips}
+    return {"valid": True, "call_id": manifest["call_id"], "key_id": key.key_id, "files": files, "clips": clips}
 
 
 def _name(kind: str, manifest: Mapping[str, Any]) -> str:
     return f"redacted.{manifest['audio_suffix']}" if kind == "redacted_audio" else _FILES.get(kind, kind)
 
 
-def _state(folder: Path, artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def _amendments(folder: Path, manifest: Mapping[str, Any], public_keys: Sequence[PublicKey]) -> list[dict[str, Any]]:
+    path = folder / _AMENDMENTS
+    return amendments.check(path.read_bytes(), manifest["call_id"], *public_keys) if path.exists() else []
+
+
+def _state(
+    folder: Path, artifact: Mapping[str, Any], manifest: Mapping[str, Any], corrected: Sequence[Mapping[str, Any]]
+) -> str:
     path = folder / _name(artifact["kind"], manifest)
     if not path.exists():
         return "missing"
@@ -70,9 +83,20 @@ def _state(folder: Path, artifact: Mapping[str, Any], manifest: Mapping[str, Any
             digest.update(chunk)
     if digest.hexdigest() == artifact["sha256"]:
         return "as signed"
-    amended = artifact["kind"] == "transcript" and (folder / "amendments.json").exists()
-    why = ": amendments mark it, and nobody signed them" if amended else ""
-    raise VerificationFailed(f"{path.name} is not the file that the manifest was signed for{why}")
+    if artifact["kind"] == "transcript" and _is_marked(path.read_bytes(), artifact["sha256"], corrected):
+        return "as signed, with signed amendments"
+    raise VerificationFailed(f"{path.name} is not the file that the manifest was signed for")
+
+
+def _is_marked(raw: bytes, sha256_hex: str, corrected: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it is the transcript of that hash with just the marks that its amendments make."""
+    try:
+        plain = amendments.unmarked(json.loads(raw))
+        original = summary.document(plain)
+        same = raw == summary.document(amendments.marked(plain, sha256_hex, corrected))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+    return same and sha256(original).hexdigest() == sha256_hex
 
 
 def _check_clips(recording: Path, manifest: Mapping[str, Any]) -> int:

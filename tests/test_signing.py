@@ -155,7 +155,7 @@ def test_what_is_no_json_is_not_signed(value: object) -> None:
 def test_a_signed_document_cannot_be_changed(key: SigningKey) -> None:
     """Every changed, added or missing member is found; a second signature replaces the first."""
     document = signed({"version": 1, "call_id": "CA-1", "artifacts": [{"size_bytes": 2}]}, key)
-    check_signed(document, key.public)
+    assert check_signed(document, key.public) == key.public
     assert signed(document, key) == document
     wrong = [
         document | {"call_id": "CA-2"},
@@ -163,6 +163,7 @@ def test_a_signed_document_cannot_be_changed(key: SigningKey) -> None:
         {k: v for k, v in document.items() if k != "version"},
     ]
     wrong += [{"version": 1}, document | {"signature": {}}, document | {"signature": {"value": "zz"}}]
+    wrong += [document | {"call_id": each} for each in (float("nan"), "\ud800", 2**60)]  # JSON to Python, and no more
     for each in wrong:
         with pytest.raises(VerificationFailed):
             check_signed(each, key.public)

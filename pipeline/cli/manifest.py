@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Manifests of exported calls: verify.")
 
 Exported = Annotated[Path, typer.Argument(metavar="PATH", help="An exported folder, or its manifest.json.")]
-PublicKeyFile = Annotated[Path, typer.Option("--public-key", help="PEM file of the signer's public key.")]
+PublicKeyFiles = Annotated[
+    list[Path], typer.Option("--public-key", help="PEM file of a signer's public key; once for each host that signed.")
+]
 
 
 @app.callback()
@@ -27,17 +29,17 @@ def manifest() -> None:
 def verify_command(
     path: Exported,
     *,
-    public_key: PublicKeyFile,
+    public_key: PublicKeyFiles,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check signature, files and clips of consent evidence of an exported call; needs no data folder and no network."""
+    """Check signatures, files and clips of consent evidence of an exported call; needs no data folder, no network."""
     del data_dir, config
     from pipeline.keys.signing import PublicKey
     from pipeline.manifest import check_export
 
-    print_result(check_export(path, PublicKey.load(public_key)), _lines, as_json=as_json)
+    print_result(check_export(path, *map(PublicKey.load, public_key)), _lines, as_json=as_json)
 
 
 def _lines(checked: Mapping[str, Any]) -> Iterator[str]:

@@ -165,14 +165,23 @@ def signed(document: Mapping[str, Any], key: SigningKey) -> dict[str, Any]:
     return {**body, "signature": {"algorithm": "Ed25519", "key_id": key.key_id, "value": value}}
 
 
-def check_signed(document: Mapping[str, Any], public_key: PublicKey) -> None:
-    """Returns if the document is as ``signed`` made it. Raises VerificationFailed if anything in it has changed."""
+def check_signed(document: Mapping[str, Any], *public_keys: PublicKey) -> PublicKey:
+    """The one of the keys by which the document is as ``signed`` made it.
+
+    Raises:
+        VerificationFailed: anything in it has changed, or none of the keys signed it.
+    """
     body = {name: value for name, value in document.items() if name != "signature"}
     try:
-        value = bytes.fromhex(document["signature"]["value"])
+        key_id, value = document["signature"]["key_id"], bytes.fromhex(document["signature"]["value"])
+        data = canonical(body)
     except (KeyError, TypeError, ValueError):
-        raise VerificationFailed("the document has no signature, or a damaged one") from None
-    verify(public_key, canonical(body), value)
+        raise VerificationFailed("the document has no signature, or is damaged") from None
+    key = next((each for each in public_keys if each.key_id == key_id), None)
+    if key is None:
+        raise VerificationFailed("the signature is not that of a key that was given")
+    verify(key, data, value)
+    return key
 
 
 def verify(public_key: PublicKey, data: bytes, signature: bytes) -> None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from pipeline.amendments import VERSION
+from pipeline.amendments import FORMAT
 from pipeline.errors import NotFound, Refused, UsageError
 from pipeline.keys import open_subject_key
+from pipeline.keys.signing import signed
 from pipeline.metadata import CallMetadata
 from pipeline.pii import detect
 from pipeline.placeholders import mask
@@ -81,7 +82,7 @@ def correct(
     subject = open_subject_key(held.root, key)
     amendment_id = f"amend-{secrets.token_hex(8)}"
     document = {
-        "version": VERSION,
+        "format": FORMAT,
         "amendment_id": amendment_id,
         "call_id": call_id,
         "request_id": request.request_id,
@@ -89,7 +90,7 @@ def correct(
         "by": request.verified_by_id,
         **_content(change, held, call_id, artifacts, subject, searcher),
     }
-    raw = json.dumps(document, ensure_ascii=False).encode()
+    raw = json.dumps(signed(document, held.access.trail.key), ensure_ascii=False).encode()
     label = Label(like.retention_rule, like.retain_until)  # kept as long as what it corrects
     sealed = held.archive.put(call_id, ArtifactKind.AMENDMENT, subject, raw, label=label)
     artifact = Artifact(sealed, now, like.retain_until, like.retention_rule)
