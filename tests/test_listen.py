@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.fakes import FakeTranscriber, spoken
 from pipeline.audio import SPEECH_RATE_HZ
 from pipeline.speech import WINDOW_S, Window
 from pipeline.types import Channel, SpokenLanguage, TimeSpan, Word
-from pipeline.verify.listen import GAP_S, GIVE_UP, LONGEST_PART_S, Ground, Hearing, hear, where
+from pipeline.verify.listen import GAP_S, GIVE_UP, LONGEST_PART_S, PACKED_S, Ground, Hearing, hear, where
 from pipeline.verify.sentinel import sentinel
 from tests.factories import span, speaking, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 AGENT, CUSTOMER = Channel.AGENT, Channel.CUSTOMER
 PLANTED = sentinel("en")
@@ -58,8 +63,19 @@ def test_unsure_words_fill_the_window() -> None:
     assert where(ground((), words, unsure=True), 3.0) == (span(13.5, 17.5), span(20.5, 24.5), span(62.5, 66.5))
     many = [word("hm", at, at + 1, 0.1 + at / 1000) for at in (*range(0, 30, 2), *range(60, 70, 2))]
     full = where(ground((), many, unsure=True), 3.0)
-    assert 20.0 < sum(each.duration_s for each in full) <= 24.0
+    assert 20.0 < sum(each.duration_s + GAP_S for each in full) <= PACKED_S
     assert full[0].start_s == 0.0
+
+
+@given(st.lists(st.integers(0, 28), max_size=8), st.lists(st.integers(0, 28), max_size=20))
+def test_unsure_words_take_no_further_window(targets: list[int], unsure: list[int]) -> None:
+    """What is only unsure is listened to in windows that are needed anyway; it never makes one by itself."""
+    words = tuple(word("hm", at, at + 0.5, 0.1) for at in unsure)
+    grounds = [ground([span(at, at + 1) for at in targets], words, unsure=each) for each in (False, True)]
+    quiet: dict[Channel, tuple[Word, ...]] = {AGENT: (), CUSTOMER: ()}
+    parts = [{AGENT: where(each, 1.0), CUSTOMER: ()} for each in grounds]
+    needed, filled = (listened(FakeTranscriber({}), each, quiet)[1] for each in parts)
+    assert len(filled) <= max(len(needed), 1)
 
 
 def test_long_parts_are_cut_between_words() -> None:
@@ -93,6 +109,13 @@ SCRIPT = {AGENT: spoken("how can I help you today", 1.0), CUSTOMER: spoken("four
 PARTS = {AGENT: (span(0.5, 4), span(50, 52)), CUSTOMER: (span(39, 41.38), span(41.38, 44))}
 
 
+@cache
+def script_rows() -> NDArray[np.float32]:
+    """(channels, time) at 16 kHz: a minute of the script."""
+    rows = [speaking([w.span for w in words], 60.0) for words in SCRIPT.values()]
+    return np.stack(rows).astype(np.float32)
+
+
 def listened(
     transcriber: FakeTranscriber,
     parts: dict[Channel, tuple[TimeSpan, ...]] | None = None,
@@ -100,7 +123,7 @@ def listened(
 ) -> tuple[Hearing, list[Window]]:
     """What is heard in a minute of the script, in blocks of seven seconds, and the windows that were made."""
     assert PLANTED is not None
-    rows = np.stack([speaking([w.span for w in SCRIPT[channel]], 60.0) for channel in SCRIPT]).astype(np.float32)
+    rows = script_rows()
     blocks = [rows[:, at : at + 7 * SPEECH_RATE_HZ] for at in range(0, rows.shape[1], 7 * SPEECH_RATE_HZ)]
     recorder = Recording(transcriber)
     hearing = hear(blocks, parts or PARTS, expected or SCRIPT, recorder, "en", (PLANTED, SOUND))

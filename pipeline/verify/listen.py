@@ -10,7 +10,6 @@ tried in smaller windows, and then reported as deaf. At most one block and a win
 from __future__ import annotations
 
 import itertools
-import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 GAP_S = 0.4  # silence between the parts of a window, so that words of two parts do not become one
 LONGEST_PART_S = 20.0
 SHORTEST_PART_S = 0.2  # nothing can be said in less
-PACKED_S = 24.0  # of parts in a window, less the sentinel
+PACKED_S = 25.5  # of parts in a window with the silence behind each; the sentinel has the rest
 PAD_S, PAUSE_S = 0.3, 0.8  # around speech, and between what is heard in one part
 UNSURE = 0.5  # a word below this probability may have been another one
 UNSURE_AROUND_S = 1.5
@@ -94,17 +93,25 @@ def where(ground: Ground, context_s: float) -> tuple[TimeSpan, ...]:
 
 
 def _with_unsure(needed: list[TimeSpan], spoken: Sequence[TimeSpan], words: Sequence[Word]) -> list[TimeSpan]:
-    """What is needed and the surroundings of the least certain words, as far as the last window has room for them."""
-    needed_s = sum(each.duration_s for each in needed)
-    left_s = max(math.ceil(needed_s / PACKED_S), 1) * PACKED_S - needed_s
+    """What is needed and the surroundings of the least certain words, as far as that takes no further window."""
+    windows = max(_windows_for(needed, words), 1)
     unsure = [word for word in words if word.probability < UNSURE]
     for word in sorted(unsure, key=lambda word: word.probability):
-        more = without(within(widened((word.span,), UNSURE_AROUND_S), spoken), needed)
-        left_s -= sum(each.duration_s for each in more)
-        if left_s < 0:
+        more = joined((*needed, *within(widened((word.span,), UNSURE_AROUND_S), spoken)))
+        if _windows_for(more, words) > windows:
             break
-        needed = joined((*needed, *more))
+        needed = more
     return needed
+
+
+def _windows_for(spans: Sequence[TimeSpan], words: Sequence[Word]) -> int:
+    """How many windows the parts of these spans fill, packed in order."""
+    windows, held_s = 0, PACKED_S
+    for part_s in (part.duration_s + GAP_S for span in spans for part in _cut(span, words)):
+        if held_s + part_s > PACKED_S:
+            windows, held_s = windows + 1, 0.0
+        held_s += part_s
+    return windows
 
 
 def _cut(span: TimeSpan, words: Sequence[Word]) -> Iterator[TimeSpan]:
