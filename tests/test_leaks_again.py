@@ -105,6 +105,29 @@ def test_what_is_ordinary_stays(said: str) -> None:
     assert heard_again(understood(), spoken(said, 18.2), span(18.0, 20.0))[1] == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "sure", "read", "taken"),
+    [
+        ("and I live in the garden", 0.9, "Whitfield and I", False),  # heard so before, and left out of the name
+        ("and Ida live in the garden", 0.9, "Whitfield and Ida", True),
+        ("strong I live in the garden", 0.2, "Whitfield and strong", False),  # hardly heard, and tells nothing
+        ("strong I live in the garden", 0.8, "Whitfield and strong", True),
+        ("mark I live in the garden", 0.2, "Whitfield and mark", True),  # a name
+        ("for I live in the garden", 0.2, "Whitfield and for", True),  # a figure
+        ("whitfield I live in the garden", 0.2, "Whitfield and whitfield", True),  # the value itself
+    ],
+)
+def test_everyday_words_beside_a_redaction(said: str, sure: float, read: str, *, taken: bool) -> None:
+    """With a value out of hearing, what stands beside it may read as a part of it; as heard before, it is none."""
+    before, part = understood(), span(15.6, 18.0)
+    done = plan(before.turns, before.findings, before.speech, POLICY)
+    gone = [each.span for each in done if each.channel is CUSTOMER]
+    audible = tuple(replace(w, probability=sure) for w in spoken(said, 15.92) if not middle_in(w.span, gone))
+    hearing = Hearing({CUSTOMER: audible}, {CUSTOMER: tuple(without([part], gone))}, ())
+    _, found = leaks(before, done, hearing, FakeRecognizer({read: "PERSON"}), POLICY)
+    assert bool(found) is taken
+
+
 def test_a_list_of_numbers_is_no_value() -> None:
     """The digits of a value, picked out of a list of other numbers, are not the value."""
     before = understood((turn("what is your PIN", 0.0, AGENT), turn("it is one two two four", 3.0)))
@@ -177,6 +200,15 @@ def test_digits_that_were_told_from_a_value(said: str, *, taken: bool) -> None:
     assert before.findings == ()
     _, found = heard_again(before, spoken(said, 3.8), span(2.9, 8.0))
     assert bool(found) is taken
+
+
+@pytest.mark.parametrize(("at", "taken"), [(6.0, False), (12.0, True)])
+def test_digits_of_a_value_that_were_something_else(at: float, *, taken: bool) -> None:
+    """A year with the digits of a house number, heard as before, was told from it then; elsewhere it is that number."""
+    before = understood((turn("2019 alder street is my address", 0.0), turn("is it the 2019 model", 6.0)))
+    assert [found.turn for found in before.findings] == [0]
+    _, found = heard_again(before, spoken("is it the 2019 model", at), span(5.9, 15.0))
+    assert any("a value that was redacted" in each.reason for each in found) is taken
 
 
 @pytest.mark.parametrize("said", ["and then jtorvald42", "eight eight one star two four zero"])

@@ -19,7 +19,7 @@ from pipeline.pii import detect
 from pipeline.pii.asked import UNEXPLAINED
 from pipeline.pii.dialogue import talk
 from pipeline.pii.known import known_values
-from pipeline.pii.lexicon import lexicon
+from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import fold, read
 from pipeline.pii.merge import merge
 from pipeline.pii.written import digits_of, write
@@ -41,6 +41,8 @@ _NUMBER = re.compile(r"_\d+]$")
 UNTOLD = 0.5
 """Findings below this score say that words are odd, not what they are: beside a redaction words are cut off, and always
 odd. What was odd when all was audible is redacted already. Digits that nothing explains are found with more."""
+HARDLY = 0.4
+"""Probability below which an everyday word may be the rest of anything."""
 _NEAR_S = 0.5  # by which two hearings put a word elsewhere
 MIN_PART = 4  # digits or letters: less of a value tells nobody anything
 
@@ -102,14 +104,18 @@ def leaks(
     said_again = [
         replace(each, reason="a value that was redacted")
         for each in known_values(talk(read(after.turns)), values(before))
-        if any(id(word) in new for word in _said(after.turns, each)) and _together(after.turns, each)
+        if any(id(word) in new for word in _said(after.turns, each))
+        and _together(after.turns, each)
+        and not _told_before(before, after.turns, each, gone)
     ]
     audible = [
         *parts(after.turns, found, lambda word, channel: id(word) in new or not gone[channel](word.span)),
         *parts(after.turns, said_again, lambda word, _: id(word) in new),
     ]
     leaked = tuple(
-        replace(each, reason=f"heard again: {each.reason}") for each in merge(audible) if _says_more(after.turns, each)
+        replace(each, reason=f"heard again: {each.reason}")
+        for each in merge(audible)
+        if _says_more(after.turns, each) and not _only_beside(before, after.turns, each, gone)
     )
     return after, plan(after.turns, leaked, before.speech, policy)
 
@@ -206,11 +212,41 @@ def _told_before(
     What explained them, such as "a night" behind a price, may be misheard the second time.
     """
     turn, said = turns[found.turn], _said(turns, found)
-    near = widened((TimeSpan(said[0].span.start_s, max(word.span.end_s for word in said)),), _NEAR_S)
+    near = widened((_extent(said),), _NEAR_S)
     known = [w for w in before.words(turn.channel) if middle_in(w.span, near) and not gone[turn.channel](w.span)]
     now, then = (digits_of(write([word.text for word in words]).text) for words in (said, known))
     same = sum(block.size for block in SequenceMatcher(None, then, now, autojunk=False).get_matching_blocks())
     return same > 0 and len(now) - same < MIN_PART
+
+
+def _only_beside(
+    before: Understood, turns: Sequence[Turn], found: PiiSpan, gone: Mapping[Channel, Callable[[TimeSpan], bool]]
+) -> bool:
+    """Whether a finding is everyday words right beside a redaction that tell nothing of it.
+
+    With the value out of hearing, "my account number is" reads as a part of it; what is cut off there is heard as
+    anything. A word counts as such if it was heard there the first time and let stand, or if it is hardly heard now and
+    none of the value.
+    """
+    turn, said = turns[found.turn], _said(turns, found)
+    near = [w for w in before.words(turn.channel) if middle_in(w.span, widened((_extent(said),), _NEAR_S))]
+    hidden, stood = ({fold(w.text) for w in near if gone[turn.channel](w.span) is each} for each in (True, False))
+    return bool(hidden) and all(
+        lexicon().is_common(word)
+        and not digits_of(write([word]).text)
+        and (word in stood or (sure < HARDLY and word not in hidden and not _is_ambiguous(word)))
+        for word, sure in ((fold(w.text), w.probability) for w in said)
+    )
+
+
+def _is_ambiguous(word: str) -> bool:
+    """Whether a folded word is a name as well, or what a letter may be heard as."""
+    alike = words("heard_letters") | words("letter_words") | words("code_words")
+    return len(word) == 1 or word in alike or lexicon().is_name(word)
+
+
+def _extent(said: Sequence[Word]) -> TimeSpan:
+    return TimeSpan(said[0].span.start_s, max(word.span.end_s for word in said))
 
 
 def _together(turns: Sequence[Turn], found: PiiSpan) -> bool:
