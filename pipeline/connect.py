@@ -18,7 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchModuleError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from pipeline.errors import MissingExtra, StoreUnavailable, Temporary, UsageError, VerificationFailed
+from pipeline.errors import CommitInDoubt, MissingExtra, StoreUnavailable, Temporary, UsageError, VerificationFailed
 from pipeline.schema import HEAD, metadata, subjects
 
 if TYPE_CHECKING:
@@ -95,9 +95,21 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that is committed when the block ends well and leaves nothing when it does not; one at a time."""
-    with _errors(), engine.begin() as connection:
-        yield connection
+    """A transaction that is committed when the block ends well and leaves nothing when it does not; one at a time.
+
+    Raises:
+        CommitInDoubt: it failed while it was committed.
+        StoreUnavailable: nothing was written.
+    """
+    ended = False
+    try:
+        with _errors(), engine.begin() as connection:
+            yield connection
+            ended = True
+    except StoreUnavailable as exc:
+        if ended:
+            raise CommitInDoubt("the database failed while it was written to") from exc
+        raise
 
 
 def flush_history(engine: Engine, table: str = subjects.name) -> None:

@@ -101,6 +101,10 @@ class StoreUnavailable(Temporary):
     """The store cannot be reached or has no space left."""
 
 
+class CommitInDoubt(StoreUnavailable):
+    """The database failed while a transaction was committed: what it wrote is there, whole, or is not."""
+
+
 class MissingModel(CallsealError):
     """Model weights are not in the cache; the message names the command that fetches them."""
 

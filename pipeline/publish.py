@@ -1,7 +1,8 @@
 """Publishing: what was understood of a call becomes sealed artifacts and one row, by what the consent allows.
 
 Order of writes: the redacted recording is sealed, checked and listened to again; the documents are sealed; then the row
-appears, and with it everything; then what it replaces is destroyed. A failure before the row destroys what was sealed.
+appears, and with it everything; then what it replaces is destroyed. A failure before the row destroys what was sealed;
+after one that leaves the row in doubt only what no row claims goes (``unclaimed``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pipeline.retention import retain
 from pipeline.retention.retain import Context
 from pipeline.store import Label
 from pipeline.types import Artifact, ArtifactKind, Status
+from pipeline.unclaimed import undo
 from pipeline.verify.verified import UNVERIFIED, Verification, Written, verified
 
 if TYPE_CHECKING:
@@ -116,9 +118,8 @@ def publish(
         finished = replace(draft.record, status=status, summary=result)
         corrected = _corrections(draft.record.call_id, subject, rooms) if status is Status.STORED else ()
         replaced = rooms.records.finish_call(finished, (*artifacts, *corrected), now)
-    except BaseException:
-        for each in sealed:
-            rooms.archive.destroy(each)
+    except BaseException as exc:
+        undo(sealed, rooms.archive, rooms.records, exc)
         raise
     for old in replaced:
         rooms.archive.destroy(old)
@@ -156,8 +157,8 @@ def forgo(
         result = summary.unheard(record.call_id, decision, [artifact])
         finished = replace(record, status=Status.DISCARDED, summary=result)
         replaced = rooms.records.finish_call(finished, [artifact], now)
-    except BaseException:
-        rooms.archive.destroy(sealed)
+    except BaseException as exc:
+        undo([sealed], rooms.archive, rooms.records, exc)
         raise
     for old in replaced:
         rooms.archive.destroy(old)

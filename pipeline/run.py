@@ -32,6 +32,7 @@ from pipeline.stopwatch import Stopwatch
 from pipeline.tones import ToneListener
 from pipeline.transcribe import transcribe
 from pipeline.types import Channel, Status
+from pipeline.unclaimed import destroy_unclaimed
 from pipeline.verify.leaks import Understood
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def process(
             _quarantine(record, exc, (), rooms, now)  # there is nothing of it to keep, for the sender still has it
         raise
     finally:
-        _forget_unclaimed(intake, call_id, rooms)
+        destroy_unclaimed(intake.objects, rooms.archive, rooms.records)
 
 
 def process_waiting(
@@ -360,11 +361,3 @@ def _quarantine(
     """Record that the call was refused and why, with the originals that are kept for whoever looks into it."""
     why = {"call_id": record.call_id, "status": Status.QUARANTINED.value, "error": summary.error(error)}
     rooms.records.finish_call(replace(record, status=Status.QUARANTINED, summary=why), originals, now)
-
-
-def _forget_unclaimed(intake: Intake, call_id: str, rooms: Rooms) -> None:
-    """Destroy the sealed originals unless a row keeps them."""
-    claimed = {artifact.sealed.object_key for artifact in rooms.records.artifacts(call_id)}
-    for sealed in intake.objects:
-        if sealed.object_key not in claimed:
-            rooms.archive.destroy(sealed)

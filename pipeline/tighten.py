@@ -36,6 +36,7 @@ from pipeline.stopwatch import Stopwatch
 from pipeline.tones import ToneListener
 from pipeline.transcribe import transcribe
 from pipeline.types import ArtifactKind, Channel, ConsentSignal, Redaction, ReviewItem, SpeakerSpan, Status, Turn
+from pipeline.unclaimed import undo
 from pipeline.verify.leaks import Understood, masked, parts
 from pipeline.verify.spans import middle_in, without
 from pipeline.verify.verified import verified
@@ -221,8 +222,8 @@ def _replace(kept: Kept, draft: Draft, written: Written, verdict: Verdict, rooms
         finished = replace(draft.record, summary=result)
         beside = _amendments(call_id, kept.subject, rooms)
         replaced = rooms.records.finish_call(finished, (*artifacts, *beside), verdict.now)
-    except BaseException:
-        _destroy(sealed, rooms)
+    except BaseException as exc:
+        undo(sealed, rooms.archive, rooms.records, exc)
         raise
     _destroy(replaced, rooms)
     return Outcome(Status.STORED, result)

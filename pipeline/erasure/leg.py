@@ -23,6 +23,7 @@ from pipeline.keys import anonymous_subject_id, open_subject_key
 from pipeline.keys.signing import signed
 from pipeline.store import Label
 from pipeline.types import Action, Artifact, ArtifactKind, Channel, Redaction, TimeSpan
+from pipeline.unclaimed import undo
 from pipeline.verify import correlation
 
 if TYPE_CHECKING:
@@ -66,9 +67,8 @@ def silence_leg(held: Custody, call_id: str, subject_id: str, now: datetime) -> 
         without = _summary(call.summary, channel, made)
         kept = replace(call, subject_id=remaining, agent_subject_id=None, summary=without)
         held.records.finish_call(kept, made, now)
-    except BaseException:
-        for each in made:
-            held.archive.destroy(each.sealed)
+    except BaseException as exc:
+        undo([each.sealed for each in made], held.archive, held.records, exc)
         raise
 
 

@@ -21,6 +21,7 @@ from pipeline.intake.arrival import as_waiting, described, hand_in, record_of, s
 from pipeline.keys import make_subject_key, new_key_id, open_subject_key
 from pipeline.keys.shares import with_new_shares
 from pipeline.retention.retain import Context
+from pipeline.unclaimed import undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -111,6 +112,7 @@ def _together(calls: Sequence[Announced], desk: Desk, now: datetime) -> frozense
     """Ids of the calls that were added; nothing is left of any other.
 
     Raises:
+        CommitInDoubt: all of them were added, or none.
         CallsealError: nothing is left of any of them.
     """
     if not calls:
@@ -120,7 +122,6 @@ def _together(calls: Sequence[Announced], desk: Desk, now: datetime) -> frozense
     calls = [each for each in calls if each.call_id not in found.calls and each.subject_id not in found.erased]
     keys = _keys({each.subject_id for each in calls}, found.keys, desk, now)
     sealed = _side_by_side(lambda each: _sealed(each, keys[each.subject_id], held), calls, desk)
-    added: frozenset[str] = frozenset()
     try:
         tags = {each.call_id: held.ledger.tags(each.call_id, each.source_sha256, each.subject_id) for each in calls}
         entered = held.ledger.known([tag for each in tags.values() for tag in each])
@@ -130,10 +131,12 @@ def _together(calls: Sequence[Announced], desk: Desk, now: datetime) -> frozense
             if entered.isdisjoint(tags[each.call_id])
         ]
         added = rows.add_calls(held.records.engine, waiting)
-    finally:
-        for each, it in zip(calls, sealed, strict=True):
-            if each.call_id not in added:
-                held.archive.destroy(it)
+    except BaseException as exc:
+        undo(sealed, held.archive, held.records, exc)
+        raise
+    for each, it in zip(calls, sealed, strict=True):
+        if each.call_id not in added:
+            held.archive.destroy(it)
     return added
 
 

@@ -24,6 +24,7 @@ from pipeline.metadata import parse_metadata
 from pipeline.retention import retain
 from pipeline.retention.retain import Context
 from pipeline.types import Artifact, ArtifactKind, Channel, Status
+from pipeline.unclaimed import undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -83,6 +84,7 @@ def hand_in(
         BadMetadata: there is no ``call_id``, or it belongs to another recording.
         BadAudio: a stream is empty or larger than ``max_bytes``.
         Refused: the call was erased, or its caller restricts processing.
+        CommitInDoubt: the call waits, whole, or nothing is kept; send again.
         StoreUnavailable: nothing is kept; send again.
     """
     call_id = metadata.call_id
@@ -100,11 +102,12 @@ def hand_in(
         sealed.append(described(legs, metadata, sealed, held.archive, subject))
         record = record_of(metadata, subject_id, source_sha256, held.root, now)
         added = held.records.receive_call(record, as_waiting(sealed, retention, Context(), now))
-    except BaseException:
-        _destroy(sealed, held)
+    except BaseException as exc:
+        undo(sealed, held.archive, held.records, exc)
         raise
     if not added:
-        _destroy(sealed, held)
+        for each in sealed:
+            held.archive.destroy(each)
     return added
 
 
@@ -162,7 +165,7 @@ def fetch_announced(
     Raises:
         BadAudio: the recording is empty or larger than the limit.
         Refused: the call was erased, or may not be fetched from there.
-        StoreUnavailable: not there yet, or nothing is kept; try again.
+        StoreUnavailable: not there yet, nothing is kept, or that is in doubt; try again.
     """
     record = rooms.records.call(call_id)
     artifacts = rooms.records.artifacts(call_id)
@@ -180,9 +183,8 @@ def fetch_announced(
         sealed.append(_described(wrapper, sealed, call_id, rooms.archive, subject))
         waiting = as_waiting(sealed, rooms.retention, Context(), now)
         replaced = rooms.records.replace_originals(replace(record, source_sha256=source_sha256), waiting, now)
-    except BaseException:
-        for each in sealed:
-            rooms.archive.destroy(each)
+    except BaseException as exc:
+        undo(sealed, rooms.archive, rooms.records, exc)
         raise
     for each in replaced:
         rooms.archive.destroy(each)
@@ -261,8 +263,3 @@ def source_of(parts: Sequence[str], call_id: str) -> str:
     if not parts:
         return hashlib.sha256(f"announced {call_id}".encode()).hexdigest()
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-def _destroy(sealed: Iterable[SealedObject], held: Custody) -> None:
-    for each in sealed:
-        held.archive.destroy(each)

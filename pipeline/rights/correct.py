@@ -23,6 +23,7 @@ from pipeline.placeholders import mask
 from pipeline.store import Label
 from pipeline.summary import stamp
 from pipeline.types import Artifact, ArtifactKind, Channel, TimeSpan, Turn, Word
+from pipeline.unclaimed import undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,8 +97,8 @@ def correct(
     artifact = Artifact(sealed, now, like.retain_until, like.retention_rule)
     try:
         held.records.add_artifacts(call_id, [artifact])
-    except BaseException:
-        held.archive.destroy(sealed)
+    except BaseException as exc:
+        undo([sealed], held.archive, held.records, exc)
         raise
     held.archive.lock(artifact)
     held.records.note(call_id, "amended", {"amendment_id": amendment_id, "request_id": request.request_id}, now)
