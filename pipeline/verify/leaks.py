@@ -41,8 +41,8 @@ _NUMBER = re.compile(r"_\d+]$")
 UNTOLD = 0.5
 """Findings below this score say that words are odd, not what they are: beside a redaction words are cut off, and always
 odd. What was odd when all was audible is redacted already. Digits that nothing explains are found with more."""
-HARDLY = 0.4
-"""Probability below which an everyday word may be the rest of anything."""
+HARDLY, SURELY = 0.4, 0.8
+"""Probability below which an everyday word may be the rest of anything, and from which on it is what it says."""
 _NEAR_S = 0.5  # by which two hearings put a word elsewhere
 MIN_PART = 4  # digits or letters: less of a value tells nobody anything
 
@@ -115,7 +115,7 @@ def leaks(
     leaked = tuple(
         replace(each, reason=f"heard again: {each.reason}")
         for each in merge(audible)
-        if _says_more(after.turns, each) and not _only_beside(before, after.turns, each, gone)
+        if _says_more(after.turns, each) and not _told_by_first(before, after.turns, each, gone)
     )
     return after, plan(after.turns, leaked, before.speech, policy)
 
@@ -219,24 +219,39 @@ def _told_before(
     return same > 0 and len(now) - same < MIN_PART
 
 
-def _only_beside(
+def _told_by_first(
     before: Understood, turns: Sequence[Turn], found: PiiSpan, gone: Mapping[Channel, Callable[[TimeSpan], bool]]
 ) -> bool:
-    """Whether a finding is everyday words right beside a redaction that tell nothing of it.
+    """Whether what was heard the first time, when all was audible, says of each word that it tells nothing of a value.
 
-    With the value out of hearing, "my account number is" reads as a part of it; what is cut off there is heard as
-    anything. A word counts as such if it was heard there the first time and let stand, or if it is hardly heard now and
-    none of the value.
+    With the value out of hearing, "my account number is" reads as a part of it, and what is cut off is heard as
+    anything. An everyday word is told beside a redaction if it was heard there and let stand, or if it is hardly heard
+    now and none of the value; any word where everyday words were surely heard in its time and let stand, if it is not.
     """
     turn, said = turns[found.turn], _said(turns, found)
-    near = [w for w in before.words(turn.channel) if middle_in(w.span, widened((_extent(said),), _NEAR_S))]
-    hidden, stood = ({fold(w.text) for w in near if gone[turn.channel](w.span) is each} for each in (True, False))
-    return bool(hidden) and all(
-        lexicon().is_common(word)
-        and not digits_of(write([word]).text)
-        and (word in stood or (sure < HARDLY and word not in hidden and not _is_ambiguous(word)))
-        for word, sure in ((fold(w.text), w.probability) for w in said)
-    )
+    beside = turn.words[max(found.words.first - 1, 0) : found.words.end + 1]
+    near = widened((_extent(beside),), _NEAR_S)
+    once = [word for word in before.words(turn.channel) if any(word.span.overlaps(span) for span in near)]
+    hidden, stood = ({fold(w.text) for w in once if gone[turn.channel](w.span) is each} for each in (True, False))
+
+    def told(word: Word) -> bool:
+        text, sure = fold(word.text), word.probability
+        if text in stood:
+            return bool(hidden) and _is_everyday(text)
+        if text in hidden:
+            return False
+        if hidden and sure < HARDLY and _is_everyday(text) and not _is_ambiguous(text):
+            return True
+        then = [each for each in once if each.span.overlaps(word.span)]
+        return sure < SURELY <= min((each.probability for each in then), default=0.0) and all(
+            _is_everyday(fold(each.text)) and not gone[turn.channel](each.span) for each in then
+        )
+
+    return not digits_of(write([word.text for word in said]).text) and all(told(word) for word in said)
+
+
+def _is_everyday(word: str) -> bool:
+    return lexicon().is_common(word) and not digits_of(write([word]).text)
 
 
 def _is_ambiguous(word: str) -> bool:
