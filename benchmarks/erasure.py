@@ -28,6 +28,7 @@ from pipeline.erasure.plan import plan_erasure
 from pipeline.erasure.rows import delete_rows
 from pipeline.keys import new_subject_key, open_subject_key
 from pipeline.keys.shares import SplitRoot
+from pipeline.roles import Role
 from pipeline.types import Artifact, ArtifactKind, Status
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def measure(folder: Path, calls: int, sizes: Sequence[int]) -> dict[str, Any]:
 
 
 def _custody(folder: Path) -> Custody:
-    return custody(load_settings(folder))
+    return custody(load_settings(folder), Role.PRIVACY_OFFICER)
 
 
 def _store(held: Custody, number: str, calls: int, agent: str | None = None) -> None:

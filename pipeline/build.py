@@ -185,9 +185,7 @@ def _recordable(name: str, texts: Sequence[str]) -> None:
         raise UsageError(f"{name}: a version with a source reads like a number of a person and cannot be kept") from exc
 
 
-def custody(
-    settings: Settings, role: Role = Role.PRIVACY_OFFICER, actor_id: str = "", *, rotating: bool = False
-) -> Custody:
+def custody(settings: Settings, role: Role, actor_id: str = "", *, rotating: bool = False) -> Custody:
     """Store, records, root key and key side, made where they do not exist yet.
 
     Args:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pipeline.build import custody
 from pipeline.config import DatabaseSettings, load_settings
 from pipeline.db import CallRecord
+from pipeline.roles import Role
 from pipeline.types import Artifact, ArtifactKind, Status
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ RULE: Final = "2026-11 recording: policy"
 def kept_in(folder: Path, url: str = "") -> Custody:
     """Opens, or makes, what is in the folder; the records elsewhere, where ``url`` says so."""
     settings = load_settings(folder)
-    return custody(settings.model_copy(update={"database": DatabaseSettings(url=SecretStr(url))}))
+    return custody(settings.model_copy(update={"database": DatabaseSettings(url=SecretStr(url))}), Role.PRIVACY_OFFICER)
 
 
 def number(last: int) -> str:

@@ -191,7 +191,7 @@ def test_an_erasure_reaches_a_waiting_call(door: Door) -> None:
     """Nothing is left to process, and the same call is not taken in again."""
     door.hand_in()
     plan = plan_erasure(door.held.records, door.held.root.subject_id(scripted.CALLER))
-    officer = custody(load_settings(door.folder))
+    officer = custody(load_settings(door.folder), Role.PRIVACY_OFFICER)
     carry_out(plan, officer, lambda: NOW)
     officer.records.close()
     assert door.stored() == 0

@@ -13,6 +13,7 @@ import pytest
 from pipeline.build import build, custody, once, open_store
 from pipeline.config import load_settings, shipped_configs
 from pipeline.errors import CannotOpen, UsageError
+from pipeline.roles import Role
 from pipeline.store.local import LocalStore
 from pipeline.store.s3 import S3Store
 from pipeline.store.s3_client import S3Options
@@ -30,7 +31,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 def used(tmp_path: Path) -> Settings:
     """Settings of a data folder that knows a caller."""
     settings = load_settings(tmp_path / "data")
-    held = custody(settings)
+    held = custody(settings, Role.PRIVACY_OFFICER)
     held.records.subject_for(held.root.subject_id("+12025550143"), held.root, NOW)
     held.records.close()
     return settings
@@ -38,23 +39,25 @@ def used(tmp_path: Path) -> Settings:
 
 def test_the_same_key_file_opens_it_again(used: Settings) -> None:
     """A data folder opens as often as one likes with the key it was made with."""
-    assert custody(used).records.root_key_ids() == {custody(used).root.key_id}
+    assert custody(used, Role.PRIVACY_OFFICER).records.root_key_ids() == {
+        custody(used, Role.PRIVACY_OFFICER).root.key_id
+    }
 
 
 def test_another_key_file_is_refused(used: Settings, tmp_path: Path) -> None:
     """Under another key every caller has another name, so an erasure must not say that nothing is held."""
     other = load_settings(tmp_path / "other")
-    custody(other)
+    custody(other, Role.PRIVACY_OFFICER)
     used.key_file.write_bytes(other.key_file.read_bytes())
     with pytest.raises(CannotOpen, match="another key file"):
-        custody(used)
+        custody(used, Role.PRIVACY_OFFICER)
 
 
 def test_a_lost_key_file_is_not_replaced(used: Settings) -> None:
     """A key file that is gone is asked back, never made anew beside callers' keys that it cannot open."""
     used.key_file.unlink()
     with pytest.raises(CannotOpen, match="put it back"):
-        custody(used)
+        custody(used, Role.PRIVACY_OFFICER)
     assert not used.key_file.exists()
 
 

@@ -21,6 +21,7 @@ from pipeline.errors import BadAudio, BadMetadata, CallsealError, NotFound, Refu
 from pipeline.export import describe_call, export_call, reveal_originals
 from pipeline.intake.ingest import Delivery
 from pipeline.metadata import parse_metadata
+from pipeline.roles import Role
 from pipeline.run import Outcome, Rooms, process
 from pipeline.tones import ToneListener
 from pipeline.types import Channel, Status, TimeSpan
@@ -331,7 +332,7 @@ def test_a_failing_replacement_leaves_the_result(place: Place, stage: str) -> No
 def test_erased_while_it_was_processed(place: Place, stage: str) -> None:
     """A caller who is erased while a call is in flight stays erased: the call is refused at the end."""
     subject = place.rooms.root.subject_id(scripted.CALLER)
-    held = build.custody(load_settings(place.folder / "data"))
+    held = build.custody(load_settings(place.folder / "data"), Role.PRIVACY_OFFICER)
 
     def erase(name: str) -> None:
         if name == stage:
@@ -348,7 +349,7 @@ def test_erased_while_it_was_processed(place: Place, stage: str) -> None:
 
 
 def _erased(place: Place, number: str) -> Custody:
-    held = build.custody(load_settings(place.folder / "data"))
+    held = build.custody(load_settings(place.folder / "data"), Role.PRIVACY_OFFICER)
     carry_out(plan_erasure(held.records, held.root.subject_id(number)), held, lambda: NOW)
     return held
 

@@ -312,7 +312,7 @@ def test_an_erasure_reaches_a_call_that_was_only_announced(hook: Hook, here: Pla
     from pipeline.erasure.plan import plan_erasure
 
     hook.twilio(path="/hooks/twilio?caller=%2B12025550143", **twilio_fields(here))
-    officer = custody(hook.settings)
+    officer = custody(hook.settings, Role.PRIVACY_OFFICER)
     carry_out(plan_erasure(officer.records, officer.root.subject_id(scripted.CALLER)), officer, lambda: NOW)
     officer.records.close()
     assert hook.work("CA0f3b-RE77") == "NotFound"

@@ -16,6 +16,7 @@ from pipeline.export import describe_call, export_call
 from pipeline.intake.ingest import Delivery
 from pipeline.keys.file import KeyFile
 from pipeline.metadata import parse_metadata
+from pipeline.roles import Role
 from pipeline.run import process
 from pipeline.types import Channel, Status
 from tests import scripted
@@ -202,7 +203,7 @@ def test_another_key(held: Held) -> None:
     own = key_file.rename(key_file.with_name("own.json"))
     KeyFile.create(key_file)
     with pytest.raises(CannotOpen) as refused:
-        build.custody(load_settings(held.folder / "data"))
+        build.custody(load_settings(held.folder / "data"), Role.PRIVACY_OFFICER)
     assert refused.value.exit_code == 6
     own.replace(key_file)
     assert held.export()
@@ -214,9 +215,9 @@ def test_a_key_that_others_may_read(held: Held, mode: int) -> None:
     key_file = held.folder / "data" / "keys" / "root.json"
     key_file.chmod(mode)
     with pytest.raises(UsageError, match="chmod 600"):
-        build.custody(load_settings(held.folder / "data"))
+        build.custody(load_settings(held.folder / "data"), Role.PRIVACY_OFFICER)
     key_file.chmod(0o600)
-    build.custody(load_settings(held.folder / "data")).records.close()
+    build.custody(load_settings(held.folder / "data"), Role.PRIVACY_OFFICER).records.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\xfe", b'{"format": "callseal"}'])
@@ -225,7 +226,7 @@ def test_a_damaged_key(held: Held, content: bytes) -> None:
     key_file = held.folder / "data" / "keys" / "root.json"
     key_file.write_bytes(content)
     with pytest.raises(CannotOpen) as refused:
-        build.custody(load_settings(held.folder / "data"))
+        build.custody(load_settings(held.folder / "data"), Role.PRIVACY_OFFICER)
     assert refused.value.exit_code == 6
     assert key_file.read_bytes() == content
 

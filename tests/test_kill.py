@@ -17,6 +17,7 @@ from pipeline.config import load_settings
 from pipeline.errors import CannotOpen
 from pipeline.export import export_call
 from pipeline.keys import open_subject_key
+from pipeline.roles import Role
 from pipeline.sweep import GRACE, Swept, sweep
 from pipeline.types import ArtifactKind, Status
 from tests import kill_child, scripted
@@ -44,7 +45,7 @@ class Deaths:
 
     def custody(self, name: str) -> Custody:
         """Store, records and key of one data folder."""
-        return custody(load_settings(self.folder / name))
+        return custody(load_settings(self.folder / name), Role.PRIVACY_OFFICER)
 
 
 @pytest.fixture(name="deaths", scope="module")

@@ -14,6 +14,7 @@ from pipeline.config import load_settings
 from pipeline.errors import CallsealError, CannotOpen, Refused, StoreUnavailable, UsageError
 from pipeline.keys import Secret, kms
 from pipeline.keys.file import KeyFile
+from pipeline.roles import Role
 from tests.kms_server import kms_client, kms_key, kms_url, new_kms_key
 from tests.root_suite import NUMBER, RootKeySuite
 
@@ -105,21 +106,21 @@ def test_a_service_that_cannot_be_reached_is_temporary(
 
 def test_the_settings_and_the_key_file_must_agree(tmp_path: Path, kms_key: str) -> None:
     """Whoever sets a KMS key must not go on with a root key that lies in the file."""
-    custody(load_settings(tmp_path)).records.close()
+    custody(load_settings(tmp_path), Role.PRIVACY_OFFICER).records.close()
     settings = load_settings(tmp_path)
     asked = settings.model_copy(update={"keys": settings.keys.model_copy(update={"kms_key": kms_key})})
     with pytest.raises(UsageError, match="rotate --root"):
-        custody(asked)
+        custody(asked, Role.PRIVACY_OFFICER)
 
 
 def test_an_installation_lives_under_a_kms_key(tmp_path: Path, kms_key: str) -> None:
     """Made under it, opened again under it, its callers named the same; its subject keys need the service."""
     settings = load_settings(tmp_path)
     asked = settings.model_copy(update={"keys": settings.keys.model_copy(update={"kms_key": kms_key})})
-    first = custody(asked)
+    first = custody(asked, Role.PRIVACY_OFFICER)
     key = first.records.subject_for(first.root.subject_id(NUMBER), first.root, NOW)
     first.records.close()
-    again = custody(asked)
+    again = custody(asked, Role.PRIVACY_OFFICER)
     assert again.root.subject_id(NUMBER) == key.subject_id
     assert again.records.subject_for(key.subject_id, again.root, NOW).key_id == key.key_id
     row = again.records.subject_key(key.subject_id)

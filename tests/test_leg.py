@@ -25,6 +25,7 @@ from pipeline.export import export_call
 from pipeline.intake.ingest import Delivery
 from pipeline.keys import open_subject_key
 from pipeline.metadata import parse_metadata
+from pipeline.roles import Role
 from pipeline.run import process
 from tests import scripted
 from tests.product import SCRIPTED, objects, run
@@ -76,7 +77,9 @@ class Place:
 
 @pytest.fixture(name="stored", scope="module")
 def _stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = Place(folder := tmp_path_factory.mktemp("stored"), custody(load_settings(folder / "data")))
+    place = Place(
+        folder := tmp_path_factory.mktemp("stored"), custody(load_settings(folder / "data"), Role.PRIVACY_OFFICER)
+    )
     place.process()
     place.close()
     return folder
@@ -85,7 +88,7 @@ def _stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(name="place")
 def _place(tmp_path: Path, stored: Path) -> Iterator[Place]:
     shutil.copytree(stored, tmp_path, dirs_exist_ok=True)
-    place = Place(tmp_path, custody(load_settings(tmp_path / "data")))
+    place = Place(tmp_path, custody(load_settings(tmp_path / "data"), Role.PRIVACY_OFFICER))
     yield place
     place.close()
 
@@ -146,7 +149,7 @@ def test_nobody_knows_the_other_number(place: Place) -> None:
 
 def test_an_extension(tmp_path: Path) -> None:
     """A call whose company side has no number keeps that side all the same."""
-    place = Place(tmp_path, custody(load_settings(tmp_path / "data")))
+    place = Place(tmp_path, custody(load_settings(tmp_path / "data"), Role.PRIVACY_OFFICER))
     place.process(callee="417")
     place.erase(scripted.CALLER)
     sound, words, _ = place.export()
@@ -186,12 +189,12 @@ def test_killed_on_the_way_it_is_finished(place: Place, step: str) -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            again = Place(place.folder, custody(load_settings(place.folder / "data")))
+            again = Place(place.folder, custody(load_settings(place.folder / "data"), Role.PRIVACY_OFFICER))
             again.erase(scripted.CALLER, lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == step else None)
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
-    again = Place(place.folder, custody(load_settings(place.folder / "data")))
+    again = Place(place.folder, custody(load_settings(place.folder / "data"), Role.PRIVACY_OFFICER))
     report = again.erase(scripted.CALLER)
     assert report.plan.resumed
     assert not again.export()[0][:, 1].any()
@@ -211,7 +214,7 @@ def test_restored_it_is_still_silent(place: Place) -> None:
         (folder / "keys").mkdir(parents=True)
         (folder / "keys" / "root.json").write_bytes((place.folder / "data" / "keys" / "root.json").read_bytes())
         (folder / "keys" / "root.json").chmod(0o600)
-        new = Place(place.folder, custody(load_settings(folder)))
+        new = Place(place.folder, custody(load_settings(folder), Role.PRIVACY_OFFICER))
         counts.append(restore(new.held, place.folder / "site", generation.backup_id).calls)
         if counts[-1]:
             assert not new.export()[0][:, 1].any()

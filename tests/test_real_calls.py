@@ -23,6 +23,7 @@ from pipeline.keys import new_subject_key, open_subject_key
 from pipeline.keys.file import KeyFile
 from pipeline.metadata import parse_metadata
 from pipeline.numbers import e164
+from pipeline.roles import Role
 from pipeline.run import process
 from pipeline.store.local import LocalStore
 from pipeline.transcribe import transcribe
@@ -234,7 +235,7 @@ class Copy:
 def test_erased(kept: Kept, callseal: Here, tmp_path: Path) -> None:
     """Erasing a caller leaves no object, no row and no key; a copy taken before opens then, and never again."""
     data_dir = shutil.copytree(kept.data_dir, tmp_path / "data")
-    held = build.custody(load_settings(data_dir))
+    held = build.custody(load_settings(data_dir), Role.PRIVACY_OFFICER)
     subject_id = held.root.subject_id(e164(CALLER) or "")
     subject_key = held.records.subject_key(subject_id)
     assert subject_key is not None

@@ -209,7 +209,7 @@ def test_the_command_reports_as_json(tmp_path: Path, archive: Path) -> None:
     )
     assert priced.json["hours"] == pytest.approx(scripted.DURATION_S / 3600, abs=0.001)
     assert priced.json["cost"] == pytest.approx(3.6 * priced.json["hours"], abs=0.01)
-    held = custody(load_settings(data))
+    held = custody(load_settings(data), Role.PRIVACY_OFFICER)
     assert held.records.finished_calls(10) == ()
     held.records.close()
     done = run("reprocess", archive, "--data-dir", data, "--json", program=program)

@@ -26,6 +26,7 @@ from pipeline.keys import open_subject_key, rotate
 from pipeline.keys import roots as root_keys
 from pipeline.keys.file import KeyFile
 from pipeline.keys.rotate import rotate_root, rotate_subject
+from pipeline.roles import Role
 from pipeline.types import Artifact, ArtifactKind
 from tests.kms_server import kms_client, kms_key, kms_url, new_kms_key
 
@@ -55,7 +56,7 @@ class Used:
     def at(cls, folder: Path) -> Used:
         """The folder as it is."""
         settings = load_settings(folder)
-        held = custody(settings)
+        held = custody(settings, Role.PRIVACY_OFFICER)
         return cls(settings, held.archive, held.records, KeyFile.load(settings.key_file))
 
     def subject_id(self, number: str) -> str:
@@ -197,7 +198,7 @@ def test_a_subject_rotation_changes_one_subject(used: Used) -> None:
 
 def test_an_old_copy_of_the_database_opens_nothing_with_the_old_key(used: Used) -> None:
     """The share of a replaced key is destroyed; that of the new one, and everybody else's, is not."""
-    held = custody(used.settings)
+    held = custody(used.settings, Role.PRIVACY_OFFICER)
     subject_id = used.subject_id("+12025550199")
     before = held.records.subject_for(subject_id, held.root, NOW)
     row = held.records.subject_key(subject_id)

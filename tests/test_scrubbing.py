@@ -15,6 +15,7 @@ import pytest
 from pipeline.build import custody
 from pipeline.config import load_settings
 from pipeline.keys import open_subject_key
+from pipeline.roles import Role
 from pipeline.types import ArtifactKind
 from tests import scripted
 from tests.carriers import CARRIERS, PLANTED
@@ -35,7 +36,7 @@ HUNTED = CANARIES | needles(*PLANTED)
 
 def opened(data_dir: Path, call_id: str = "CA-scripted") -> dict[ArtifactKind, bytes]:
     """Every artifact of a call, opened."""
-    held = custody(load_settings(data_dir))
+    held = custody(load_settings(data_dir), Role.PRIVACY_OFFICER)
     call = held.records.call(call_id)
     assert call is not None
     key = held.records.subject_key(call.subject_id)

@@ -274,7 +274,7 @@ def test_a_watcher_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> N
         assert point["rows_when_killed"] == (0 if point["name"] == "read" else 1)
         assert point["files_when_killed"] == {"half": 1}.get(point["name"], 2)
         assert not [file for file in files(spool) if NOTE in file.name or file.suffix == ".wav"]
-        held = custody(load_settings(data))
+        held = custody(load_settings(data), Role.PRIVACY_OFFICER)
         (artifacts,) = [held.records.artifacts(call_id) for call_id in point["calls"]]
         kinds = Counter(artifact.sealed.kind.value for artifact in artifacts)
         assert kinds == {"intake": 2, "call_metadata": 1}

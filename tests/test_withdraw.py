@@ -45,7 +45,7 @@ class Place:
         self.folder = folder
         settings = load_settings(folder / "data")
         self.rooms: Rooms = scripted.rooms(settings)
-        self.held: Custody = custody(settings)
+        self.held: Custody = custody(settings, Role.PRIVACY_OFFICER)
         self.subject_id = self.held.root.subject_id(scripted.CALLER)
         (folder / "call.wav").write_bytes(scripted.recording())
 

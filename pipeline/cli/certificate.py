@@ -64,8 +64,9 @@ def issue_command(
     settings = settings_of(data_dir, config)
     from pipeline.build import custody
     from pipeline.erasure.erase import finished_report
+    from pipeline.roles import Role
 
-    held, number = custody(settings), caller_number(caller)
+    held, number = custody(settings, Role.PRIVACY_OFFICER), caller_number(caller)
     reserve(to)
     ids = [each.erasure_id for each in held.records.erasures_of_subject(held.root.subject_id(number))]
     wanted = erasure or (ids[-1] if ids else "")

@@ -50,13 +50,13 @@ def delete_command(
     from pipeline.build import custody
     from pipeline.erasure.erase import carry_out
     from pipeline.erasure.plan import plan_erasure
-    from pipeline.roles import Act
+    from pipeline.roles import Act, Role
 
     number = caller_number(caller)
     _check_identity(identity, settings)
     if certificate:
         cli_certificate.reserve(certificate)
-    held = custody(settings)
+    held = custody(settings, Role.PRIVACY_OFFICER)
     plan = plan_erasure(held.records, held.root.subject_id(number), leg_only=leg_only)
     plan = replace(plan, identity=identity or plan.identity)
     if dry_run:

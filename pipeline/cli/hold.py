@@ -63,9 +63,9 @@ def add_command(
     settings = settings_of(data_dir, config)
     from pipeline.build import custody
     from pipeline.retention.holds import HoldKind, Order, add_hold, new_hold
-    from pipeline.roles import Act
+    from pipeline.roles import Act, Role
 
-    held, now = custody(settings, actor_id=operator(by)), datetime.now(UTC)
+    held, now = custody(settings, Role.PRIVACY_OFFICER, actor_id=operator(by)), datetime.now(UTC)
     scope = _scope(call, caller, since, until, held.root)
     review_at = moment(review) if review else now + REVIEW
     hold = new_hold(HoldKind.LEGAL, scope, Order(case, operator(by), reason), now=now, review_at=review_at)
@@ -90,9 +90,9 @@ def remove_command(
     from pipeline.retention.holds import release_hold
     from pipeline.retention.release import carry_out_freed
     from pipeline.retention.retain import load_policy
-    from pipeline.roles import Act
+    from pipeline.roles import Act, Role
 
-    held, now = custody(settings, actor_id=operator(by)), datetime.now(UTC)
+    held, now = custody(settings, Role.PRIVACY_OFFICER, actor_id=operator(by)), datetime.now(UTC)
     policy = load_policy(settings.policy_file("retention.toml"))
     with held.access.acting(Act.HOLD, hold_id=hold_id, change="remove") as found:
         hold = release_hold(held.records.engine, hold_id, by_id=operator(by), reason=reason, now=now)
@@ -114,8 +114,9 @@ def list_command(
     from pipeline.build import custody
     from pipeline.retention.deferrals import waiting
     from pipeline.retention.holds import holds
+    from pipeline.roles import Role
 
-    engine, now = custody(settings).records.engine, datetime.now(UTC)
+    engine, now = custody(settings, Role.PRIVACY_OFFICER).records.engine, datetime.now(UTC)
     waits = [each.hold_id for each in waiting(engine)]
     values = [
         hold_value(hold)

@@ -40,9 +40,9 @@ def run_command(
     from pipeline.retention.expire import expire, survey
     from pipeline.retention.release import carry_out_freed
     from pipeline.retention.retain import load_policy
-    from pipeline.roles import Act
+    from pipeline.roles import Act, Role
 
-    held, policy = custody(settings), load_policy(settings.policy_file("retention.toml"))
+    held, policy = custody(settings, Role.PRIVACY_OFFICER), load_policy(settings.policy_file("retention.toml"))
     if dry_run:
         found = survey(held.records, policy, now)
         print_result({"dry_run": True, **_value(found, now)}, _lines, as_json=as_json)

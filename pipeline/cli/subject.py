@@ -75,11 +75,11 @@ def desk(data_dir: Path | None, config: Path | None, by: str | None) -> Desk:
     from pipeline.build import custody
     from pipeline.retention import retain
     from pipeline.rights.policy import load_policy
-    from pipeline.roles import Act
+    from pipeline.roles import Act, Role
 
     policy = load_policy(settings.policy_file("rights.toml"))
     retention = retain.load_policy(settings.policy_file("retention.toml"))
-    held = custody(settings, actor_id=operator(by))
+    held = custody(settings, Role.PRIVACY_OFFICER, actor_id=operator(by))
     held.access.require(Act.RIGHTS)
     return Desk(held, policy, retention, operator(by), datetime.now(UTC))
 

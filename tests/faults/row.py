@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.build import custody
 from pipeline.config import load_settings
+from pipeline.roles import Role
 from pipeline.types import Status
 from tests import scripted
 from tests.product import SCRIPTED, needles, sightings
@@ -59,7 +60,7 @@ class Row:
 
 def count(fault: str, data: Path, faults: int, call_ids: Sequence[str], *disks: Path) -> Row:
     """Look at what is in the records of ``data``, and on its disk and those of the servers that it uses."""
-    held = custody(load_settings(data))
+    held = custody(load_settings(data), Role.PRIVACY_OFFICER)
     there = {each.key for each in held.archive.store.list()}
     ends = [_end(call_id, held, there) for call_id in call_ids]
     known = held.records.object_keys()
