@@ -20,6 +20,7 @@ import numpy as np
 
 from models.batches import SharedBatches
 from pipeline.audio import SPEECH_RATE_HZ
+from pipeline.gaps import drawn_out
 from pipeline.types import SpokenLanguage, TimeSpan, Word
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.speech import Window
 
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.,!?:”)]}%"
+_JOINTS = ".,-"  # between the figures of one word
 _WINDOW = 30 * SPEECH_RATE_HZ  # samples; what the model was trained on
 _HOP = 160  # samples between frames of features
 _KNOWN = 16  # windows whose encoding may wait to be decoded, those that the language was told from
@@ -164,7 +166,7 @@ class WhisperTranscriber:
                 tokens[index] = self._out_of_loop(windows[index], tokenizer)
         frames = [-(-len(window.samples) // _HOP) for window in windows]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
-        return [_words(words) for words in aligned] if aligned else [()] * len(windows)
+        return [words_of(words) for words in aligned] if aligned else [()] * len(windows)
 
     def _out_of_loop(self, window: Window, tokenizer: Any) -> list[int]:
         """Tokens of a window that was decoded to a loop; none if it cannot be left, so that nobody trusts its words."""
@@ -208,23 +210,28 @@ def _compression(text: str) -> float:
     return float(get_compression_ratio(text)) if text else 0.0
 
 
-def _words(aligned: list[dict[str, Any]]) -> tuple[Word, ...]:
+def words_of(aligned: list[dict[str, Any]]) -> tuple[Word, ...]:
     """Words with their punctuation; times in seconds from the start of the window.
 
-    A piece without a space before it, such as the ".99" of "149.99", belongs to the word before.
+    A piece without a space before it, such as the ".99" of "149.99", belongs to the word before, unless one of the two
+    lasts so long that something else was said in between: "4.1.1.2" may be two numbers and a question.
     """
     from faster_whisper.transcribe import merge_punctuations
 
     merge_punctuations(aligned, _PREPENDED, _APPENDED)
     words: list[Word] = []
+    parted = True
     for each in aligned:
         start_s, text = float(each["start"]), each["word"].strip()
         if not text:
             continue
         word = Word(text, TimeSpan(start_s, max(float(each["end"]), start_s)), float(each["probability"]))
-        if words and not each["word"].startswith(" "):
+        long = drawn_out(word)
+        if each["word"].startswith(" ") or parted or long:
+            words.append(replace(word, text=text.lstrip(_JOINTS) or text))
+        else:
             before = words.pop()
             span = TimeSpan(before.span.start_s, max(before.span.end_s, word.span.end_s))
-            word = Word(before.text + word.text, span, min(before.probability, word.probability))
-        words.append(word)
+            words.append(Word(before.text + word.text, span, min(before.probability, word.probability)))
+        parted = long
     return tuple(words)

@@ -132,6 +132,18 @@ def test_what_is_heard_beside_a_redaction(first: float, said: str, sure: float, 
     assert bool(found) is taken
 
 
+@pytest.mark.parametrize(
+    ("said", "taken"), [("the account number next to it", False), ("the count of Umbria is", True)]
+)
+def test_a_doubt_that_the_first_hearing_settles(said: str, *, taken: bool) -> None:
+    """An answer of which a word is hardly heard now is no leak if it was heard in the same everyday words before."""
+    asked = turn("what is the routing number please", 0.0, AGENT)
+    before = understood((asked, turn("the account number next to it", 3.0, CUSTOMER)))
+    assert before.findings == ()
+    words = [replace(w, probability=0.3 if w.text in ("account", "Umbria") else 0.9) for w in spoken(said, 3.0)]
+    assert bool(heard_again(before, words, span(2.9, 6.0))[1]) is taken
+
+
 def _heard_with(turn: Turn, probability: float) -> Turn:
     return replace(turn, words=tuple(replace(each, probability=probability) for each in turn.words))
 

@@ -12,6 +12,7 @@ from tests.pii_calls import found_in
     [
         pytest.param("A: And for the file?\nC: I drive BX 68 KFE.", "BX 68 KFE.", id="registration"),
         pytest.param("A: Now it says W P 7 0 V H L.", "W P 7 0 V H L.", id="spelled code"),
+        pytest.param("C: Well, 2.0.7.3.8.2. Got it?", "2.0.7.3.8.2.", id="figures with full stops between"),
         pytest.param("A: It is going to CW9 2TT, yes?", "CW9 2TT,", id="postcode"),
         pytest.param("A: It says X-ray, Tango, 54, Bravo, Echo.", "X-ray, Tango, 54, Bravo, Echo.", id="code words"),
         pytest.param("A: What did you pick?\nC: jpetrov22.", "jpetrov22.", id="login"),
@@ -102,6 +103,7 @@ def test_what_was_said_is_found_in_every_form(script: str, values: list[str]) ->
         "A: Is there a model 3 or a model 5?\nC: Number 5, please.",
         "C: There are plans A, B and C.",
         "C: It has two Rs and two Ls.",
+        "A: You have version 2.0.7.3, section 4.2.1.",
         "A: Which size do you take?\nC: X L.",
         "C: I drive a Corsavo in Bramstead, and their Zenolux is dead.",
         "A: We're with Liberton Mutual and Costal Energy.",

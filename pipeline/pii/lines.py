@@ -29,6 +29,7 @@ _TENS = re.compile(
     re.IGNORECASE,
 )
 _QUANTITY_SIGN = re.compile(r"[$£€¥%°]|\d,\d{3}\b|\d\.\d|\d:\d\d|\d(st|nd|rd|th)\b", re.IGNORECASE)
+_ONE_BY_ONE = re.compile(r"\d{1,2}(?:\.\d{1,2}){4,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +170,16 @@ def _token(line: int, words: WordRange, piece: Piece, said: Sequence[str], sure:
         stop=last.endswith((".", "?", "!")) and not (len(said) == 1 and fold(last) in _ABBREVIATION),
         pause=last.endswith((",", ";", ":", "-", "\u2026")),
         question=last.endswith("?"),
-        quantity=bool(digits) and bool(_CARDINAL.search(heard) or _QUANTITY_SIGN.search(heard)),
+        quantity=bool(digits) and bool(_CARDINAL.search(heard) or _measured(heard)),
         singly=len(said),
         compound=bool(digits) and _TENS.search(heard) is not None,
         sure=sure,
     )
+
+
+def _measured(heard: str) -> bool:
+    """Whether it carries a sign of measure; full stops between many figures are pauses ("2.0.7.3.8")."""
+    return _QUANTITY_SIGN.search(_ONE_BY_ONE.sub("", heard)) is not None
 
 
 _ABBREVIATION = frozenset(("mr", "mrs", "ms", "dr", "st", "ave", "apt", "no", "jr", "sr"))

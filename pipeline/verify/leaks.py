@@ -225,8 +225,9 @@ def _told_by_first(
     """Whether what was heard the first time, when all was audible, says of each word that it tells nothing of a value.
 
     With the value out of hearing, "my account number is" reads as a part of it, and what is cut off is heard as
-    anything. An everyday word is told beside a redaction if it was heard there and let stand, or if it is hardly heard
-    now and none of the value; any word where everyday words were surely heard in its time and let stand, if it is not.
+    anything. An everyday word that was heard there and let stand is told beside a redaction, and where the finding is
+    no more than a doubt; beside a redaction, one that is hardly heard now and none of the value; any word that is not
+    sure where everyday words were, and were let stand.
     """
     turn, said = turns[found.turn], _said(turns, found)
     beside = turn.words[max(found.words.first - 1, 0) : found.words.end + 1]
@@ -237,7 +238,7 @@ def _told_by_first(
     def told(word: Word) -> bool:
         text, sure = fold(word.text), word.probability
         if text in stood:
-            return bool(hidden) and _is_everyday(text)
+            return _is_everyday(text) and (bool(hidden) or found.score <= UNTOLD)
         if text in hidden:
             return False
         if hidden and sure < HARDLY and _is_everyday(text) and not _is_ambiguous(text):

@@ -8,7 +8,7 @@ from typing import Any
 import platformdirs
 import pytest
 
-from models.asr import AsrOptions, WhisperTranscriber
+from models.asr import AsrOptions, WhisperTranscriber, words_of
 from models.fetch import resolve
 from pipeline.audio import Recording, decode_speech
 from pipeline.speech import Piece, Window
@@ -54,3 +54,20 @@ def test_a_call_is_heard_the_same_way_twice(transcriber: WhisperTranscriber, win
     first, second = (list(transcriber.transcribe([window], "en")) for _ in range(2))
     assert first[0][1] == second[0][1]
     assert first[0][1]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ([(" 149", 0.0, 0.8), (".99", 0.8, 1.4)], [("149.99", 0.0, 1.4)]),
+        ([(" 4", 0.0, 0.5), (".1", 0.5, 1.0), (".", 1.0, 1.1)], [("4.1.", 0.0, 1.0)]),
+        ([(" 4", 0.0, 0.5), (".1", 0.5, 3.5), (".7", 3.5, 4.0)], [("4", 0.0, 0.5), ("1", 0.5, 3.5), ("7", 3.5, 4.0)]),
+        ([("4", 0.0, 0.5), (" yes", 0.5, 1.0), (" ", 1.0, 1.2)], [("4", 0.0, 0.5), ("yes", 0.5, 1.0)]),
+    ],
+)
+def test_pieces_become_words(pieces: list[tuple[str, float, float]], words: list[tuple[str, float, float]]) -> None:
+    """Figures without a space between them are one word, unless one lasts so long that something else is in it."""
+    aligned = [
+        {"word": text, "start": start, "end": end, "probability": 0.9, "tokens": []} for text, start, end in pieces
+    ]
+    assert [(word.text, word.span.start_s, word.span.end_s) for word in words_of(aligned)] == words

@@ -69,6 +69,7 @@ _DATE_LIKE = re.compile(r"[0-9]{1,2}([-./])[0-9]{1,2}\1(?:18|19|20)[0-9]{2}|(?:1
 _IP_LIKE = re.compile(r"(?:[12]?[0-9]{1,2}\.){3}[12]?[0-9]{1,2}")
 _DIGITS = re.compile(r"[0-9]+")
 _MAX_ATOMS = 12
+_MIN_DOTTED = 5  # figures with a full stop between each; a version or an address of a computer has fewer
 
 
 def numeral(atom: Atom, place: int) -> Unit | None:
@@ -88,7 +89,7 @@ def numeral(atom: Atom, place: int) -> Unit | None:
 
 def _reads_as_code(text: str, groups: list[str]) -> bool:
     if len(groups) > 2:
-        return not ("." in text and len("".join(groups)) < 7)
+        return "." not in text or len("".join(groups)) >= 7 or len(groups) >= _MIN_DOTTED
     left, right = groups
     if "." in text:
         return False
