@@ -40,6 +40,7 @@ JOIN_GAP_S = 0.80  # a pause this short stays in the piece
 WINDOW_S = 28.0
 OPEN_WINDOWS = 2  # what does not fit into the one may fit into the other: a window costs the same however full it is
 MIN_PART_S = 0.3
+ENTERED_S = 0.15  # a word that reaches less far into a piece is not of it
 _PAUSE_FRAMES = 5  # a cut is in the middle of the quietest stretch this long
 
 
@@ -84,13 +85,23 @@ class Window:
                 return Window(self.channel, (Piece(0.0, TimeSpan(start_s, end_s)),), samples)
         return None
 
-    def in_call(self, span: TimeSpan) -> TimeSpan:
-        """Where a span of window time lies in the call: within the piece that holds its middle."""
-        middle_s = (span.start_s + span.end_s) / 2
-        piece = next((p for p in reversed(self.pieces) if p.offset_s <= middle_s), self.pieces[0])
-        shift_s = piece.span.start_s - piece.offset_s
-        start_s = min(max(span.start_s + shift_s, piece.span.start_s), piece.span.end_s)
-        return TimeSpan(start_s, min(max(span.end_s + shift_s, start_s), piece.span.end_s))
+    def in_call(self, span: TimeSpan, *, paused: bool = False) -> TimeSpan:
+        """Where a span of window time lies in the call: within the piece that it ends in.
+
+        Alignment has a word after a pause begin where the pause begins, so its end says in which piece it was said.
+
+        Args:
+            span: of a word.
+            paused: whether the word may have a pause in it, as a number has: it begins in the piece that it begins in.
+        """
+        last = self._piece_at(span.end_s - ENTERED_S)
+        first = self._piece_at(min(span.start_s + ENTERED_S, span.end_s)) if paused else last
+        start_s = max(span.start_s - first.offset_s, 0.0) + first.span.start_s
+        end_s = min(max(span.end_s - last.offset_s, 0.0) + last.span.start_s, last.span.end_s)
+        return TimeSpan(min(start_s, end_s), end_s)
+
+    def _piece_at(self, at_s: float) -> Piece:
+        return next((piece for piece in reversed(self.pieces) if piece.offset_s <= at_s), self.pieces[0])
 
 
 def speech_spans(probabilities: Probabilities, *, goes_on: bool = False) -> list[TimeSpan]:

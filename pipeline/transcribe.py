@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HEAR_AGAIN_S = 2.0  # speech without words that is at least this long is heard again by itself; guards take the rest
 PARTS_TOGETHER = 8
+PAUSED_FIGURES = 4
 SURE_ENOUGH = 0.5  # mean probability below which words heard again are taken for invented, so the stretch stays a gap
 LANGUAGE_WINDOWS = 2  # how many windows a language is told from
 
@@ -100,8 +101,15 @@ def transcribe(
 
 
 def in_call(window: Window, words: Iterable[Word]) -> tuple[Word, ...]:
-    """Words of a window at call time."""
-    return tuple(Word(word.text, window.in_call(word.span), word.probability) for word in words)
+    """Words of a window at call time; a number of several figures may have a pause in it."""
+    return tuple(
+        Word(word.text, window.in_call(word.span, paused=_figures(word.text) >= PAUSED_FIGURES), word.probability)
+        for word in words
+    )
+
+
+def _figures(text: str) -> int:
+    return sum(letter.isdigit() for letter in text)
 
 
 def missed(window: Window, words: Sequence[Word], speech: Sequence[TimeSpan]) -> Iterator[Window]:

@@ -156,6 +156,13 @@ def test_what_stands_between_two_parts_of_a_garbled_name_goes_with_them() -> Non
     assert found == ("PERSON", "Moonis is the Atlantik Wall.")
 
 
+def test_a_name_that_a_turn_opens_with_ends_where_the_recogniser_is_sure_again() -> None:
+    """ "Sinead Cartwright", misheard whole, goes whole."""
+    script = "A: And I'm talking to you.\nC: She~ made~ a~ car-trike~"
+    assert found_in(script) == [("PERSON", "She made a car-trike")]
+    assert found_in(f"{script} and so on") == [("PERSON", "She made a car-trike")]
+
+
 @pytest.mark.parametrize("answer", ["I don't have it here.", "Just a moment please.", "Yes, sure."])
 def test_an_answer_in_plain_words_is_none(answer: str) -> None:
     """A request for figures that is put off leaves the words as they are."""

@@ -141,13 +141,19 @@ def test_a_short_piece_fills_the_window_that_a_long_one_left_open() -> None:
 
 
 def test_a_word_over_the_joint_of_two_pieces_stays_in_one() -> None:
-    """A word that the recogniser lays over the seam belongs to the piece that its middle is in, and ends with it."""
+    """A word that the recogniser lays over the seam belongs to the piece that it ends in; a number may be in both."""
     found = windows(noise([(True, 60), (False, 100), (True, 60)]))
     (window,) = found
     first, second = window.pieces
     seam_s = second.offset_s
     assert window.in_call(span(seam_s - 0.5, seam_s + 0.1)).end_s == pytest.approx(first.span.end_s)
     assert window.in_call(span(seam_s - 0.1, seam_s + 0.5)).start_s == pytest.approx(second.span.start_s)
+    long_before = window.in_call(span(seam_s - 1.2, seam_s + 0.3))
+    assert (long_before.start_s, long_before.end_s) == pytest.approx((second.span.start_s, second.span.start_s + 0.3))
+    number = window.in_call(span(seam_s - 1.2, seam_s + 0.3), paused=True)
+    assert number.start_s == pytest.approx(first.span.end_s - 1.2)
+    assert number.end_s == pytest.approx(second.span.start_s + 0.3)
+    assert window.in_call(span(seam_s - 0.1, seam_s + 0.5), paused=True).start_s == pytest.approx(second.span.start_s)
 
 
 def test_a_part_of_a_window_is_the_same_sound() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 UNSURE = 0.4
 """Probability below which a word may be anything."""
+DOUBT = 0.55
+"""The same for a word that follows on words that were made up."""
 MADE_UP = 0.3
 NOTHING = 0.15
 """The same for a word that does not even look like a name."""
@@ -79,11 +81,16 @@ def _unsure_run(tokens: Sequence[Token], start: int) -> Sequence[Token]:
 
 
 def _unsure_opening(tokens: Sequence[Token]) -> Sequence[Token]:
-    """Two words at the start of a turn that the recogniser all but made up, and what is before them."""
+    """Two words that a turn opens with and the recogniser all but made up, what is before them and what is no surer."""
     first = next((at for at, token in enumerate(tokens) if not lexicon().lead.fullmatch(token.fold)), 0)
     opening = tokens[first : first + MAX_GARBLE - 1]
     odd = [at for at, token in enumerate(opening) if token.sure < MADE_UP and not _is_empty(token)]
-    run = opening[: odd[-1] + 1] if len(odd) > 1 else ()
+    if len(odd) < 2:
+        return ()
+    end = first + odd[-1] + 1
+    while end < len(tokens) and not tokens[end - 1].stop and tokens[end].sure < DOUBT:
+        end += 1
+    run = tokens[first:end]
     return () if any(token.number for token in run) else run
 
 
