@@ -157,7 +157,7 @@ def test_what_stands_between_two_parts_of_a_garbled_name_goes_with_them() -> Non
 
 
 def test_a_name_that_a_turn_opens_with_ends_where_the_recogniser_is_sure_again() -> None:
-    """ "Sinead Cartwright", misheard whole, goes whole."""
+    """A name of which every word was misheard goes whole."""
     script = "A: And I'm talking to you.\nC: She~ made~ a~ car-trike~"
     assert found_in(script) == [("PERSON", "She made a car-trike")]
     assert found_in(f"{script} and so on") == [("PERSON", "She made a car-trike")]
