@@ -34,6 +34,7 @@ _AT_EDGE_S = 0.02
 _PAUSE_S = 0.05  # two words at least this far apart have a pause between them
 _UNSURE, _UNSURE_PAUSE_S = 0.5, 0.12  # beside a word that was perhaps misheard, a shorter one may be a stop inside it
 _FADES_S = 0.25  # a voice begins and ends so softly that this much of it is no sound
+_REST_S = 0.5  # what is left of a sound in which no other word was heard is a rest of the value
 _SILENCE_S = 0.6  # a shorter pause in what the other side says is part of it
 
 
@@ -224,6 +225,11 @@ def _reach(
     lead_s = rule.onset_s if _begins_a_sound(begins_s, sounds) else rule.collar_s
     start_s = max(min(core.start_s, begins_s) - lead_s, floor_s)
     end_s = min(max(core.end_s, ends_s) + rule.collar_s, ceiling_s)
+    for sound in (each for each in sounds if each.start_s < end_s and start_s < each.end_s):
+        if sound.start_s < start_s <= sound.start_s + _REST_S and before <= sound.start_s:
+            start_s = sound.start_s
+        if sound.end_s - _REST_S <= end_s < sound.end_s <= after:
+            end_s = sound.end_s
     return TimeSpan(max(min(start_s, core.start_s), 0.0), max(end_s, core.end_s))
 
 

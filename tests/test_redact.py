@@ -154,6 +154,22 @@ def test_the_first_word_after_a_gap_starts_with_the_voice() -> None:
     assert redaction.span.end_s >= 5.9
 
 
+@pytest.mark.parametrize(
+    ("sound_s", "end_s"),
+    [
+        (4.7, 4.7),  # the last figure of a number was swallowed, and its sound goes on beyond the collar
+        (6.0, 4.35),  # so much more was something else
+        (5.3, 4.35),  # it runs into the next word
+    ],
+)
+def test_what_is_left_of_a_sound_goes_with_the_value(sound_s: float, end_s: float) -> None:
+    """Where a redaction would end within a sound in which no other word was heard, it ends with that sound."""
+    said = (Word("four", span(3.0, 3.4), 0.9), Word("one", span(3.5, 4.0), 0.9), Word("please", span(5.2, 5.6), 0.9))
+    speech = {Channel.CUSTOMER: (span(3.0, 4.0), span(4.2, sound_s))}
+    (redaction,) = plan((Turn("customer", Channel.CUSTOMER, said),), [found(0, 0, 2)], speech, POLICY)
+    assert redaction.span.end_s == pytest.approx(end_s)
+
+
 @pytest.mark.parametrize(("probability", "end_s"), [(0.9, 2.3), (0.4, 2.5)])
 def test_after_a_word_that_was_perhaps_misheard_a_stop_is_no_pause(probability: float, end_s: float) -> None:
     """A name heard as its first half goes on behind its stop, where the next word was put."""
