@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.pii.dialogue import Talk, Window, gives, sentences
+from pipeline.pii.dialogue import Talk, Window, gives, says_amount, sentences
 from pipeline.pii.lexicon import Shape, lexicon, words
 from pipeline.pii.lines import spans
 from pipeline.pii.names import name_at, names_in
@@ -27,7 +27,7 @@ MAX_FREE = 9
 MAX_ODD = 4
 """An answer of up to this many words is taken whole, whatever the words are."""
 MAX_SEGMENTS = 6
-MAX_SPELLED = 3
+MAX_SPELLED = MAX_CODED = 3
 MIN_CODE = 3
 MAX_CODE = 8
 MAX_TAIL = 2
@@ -48,7 +48,10 @@ def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
     }
     for window in found:
         if window.strong and window.field.shape in take and not (window.giver and take[window.field.shape] is _code):
-            for tokens in take[window.field.shape](segments(call, window)):
+            parts = segments(call, window)
+            if take[window.field.shape] is _code:
+                parts = [part for part in parts[:MAX_CODED] if not says_amount(call, call.turns[part[0].line], window)]
+            for tokens in take[window.field.shape](parts):
                 yield from spans(tokens, window.kind, 0.8, "answer to a request, or announced")
             if window.field.shape in (Shape.NAME, Shape.SPELLED):
                 for tokens in _spelled(call.tokens[window.start : window.end]):
@@ -161,17 +164,16 @@ def _spelled_out(content: Sequence[Token]) -> Sequence[Token]:
 
 
 def _spelled(part: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """Runs of letters, two or more."""
+    """Runs of letters, two or more, that are no abbreviation."""
     run: list[Token] = []
-    for token in part:
-        if token.letters or (len(token.fold) == 1 and token.fold.isalpha() and not token.number):
+    for token in (*part, None):
+        if token and (token.letters or (len(token.fold) == 1 and token.fold.isalpha() and not token.number)):
             run.append(token)
             continue
-        if sum(len(each.fold) for each in run) > 1:
+        said = "".join(each.fold for each in run)
+        if len(said) > 1 and (said not in words("abbreviations") or lexicon().is_name(said)):
             yield tuple(run)
         run = []
-    if sum(len(each.fold) for each in run) > 1:
-        yield tuple(run)
 
 
 def _address(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
@@ -230,7 +232,7 @@ def _is_mail_word(token: Token) -> bool:
 
 def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
     """Sentences of an answer that hold digits or letters and little else, whole: what is between them was misheard."""
-    for part in parts[:3]:
+    for part in parts[:MAX_CODED]:
         for first, end in sentences(part):
             content = without_lead(part[first:end])
             talk = refuses(content) or (content and content[0].fold in words("pronouns"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.pii.dates import Date, dates
-from pipeline.pii.dialogue import Talk, Window, gives
+from pipeline.pii.dialogue import Talk, Window, gives, says_amount
 from pipeline.pii.lexicon import Shape, lexicon, words
 from pipeline.pii.lines import spans, streams
 from pipeline.pii.numbers import Run, label, luhn, runs, trailing_oh, unexplained
@@ -31,6 +31,9 @@ MIN_READ_BACK = 3
 MAX_MONTH = 2
 MAX_MISHEARD = 6
 SHORT = 4
+MAX_SUM = 5
+MAX_SAID = 24
+"""Words before a number in which the thing that it is the name of may be named."""
 TOLD, SURE = 2, 0.7
 """Words that say what a number is that ends their sentence, and how surely they must be heard."""
 _HOMOPHONES = ("to", "for")
@@ -50,14 +53,37 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
     for run in sorted((run for stream in streams(call.lines) for run in runs(stream)), key=lambda r: r.tokens[0].line):
         position = call.position(run.tokens[0])
         window = _window_of(call, run, position, found, given)
+        if _is_amount(call, run, position, window):
+            continue
         if window is not None:
             kind = _kind(run, window, given.get(window, ""))
             given[window] = given.get(window, "") + run.digits
             score = 0.9 if window.strong else 0.7
             reason = "number after a request or announcement" if window.strong else "number near its name"
             yield from spans((*_misheard_digits(call, run, position, window), *run.tokens), kind, score, reason)
-        elif unexplained(run, rules.unexplained_digits):
+        elif unexplained(run, rules.unexplained_digits) and not _names_thing(call, run, position):
             yield from spans(run.tokens, _by_context(run), 0.5, UNEXPLAINED)
+
+
+def _is_amount(call: Talk, run: Run, position: int, window: Window | None) -> bool:
+    """Whether a short number, not said digit by digit, is the first one said to "how much ...?" of the other side."""
+    line = call.line(position)
+    later = any(token.number for token in call.tokens[call.firsts[line.index] : position])
+    return len(run.digits) <= MAX_SUM and not (run.single or later) and says_amount(call, line, window)
+
+
+def _names_thing(call: Talk, run: Run, position: int) -> bool:
+    """Whether "the 8710" is a model, a train or the like, of which this sentence or the one before speaks."""
+    if len(run.text) > SHORT or run.single or run.before[-1:] != ("the",) or call.tokens[position - 1].pause:
+        return False
+    said: set[str] = set()
+    ended = 0
+    for token in reversed(call.tokens[max(0, position - MAX_SAID) : position]):
+        ended += token.stop
+        if ended > 1:
+            break
+        said |= {token.fold, token.fold.removesuffix("s"), token.fold.removesuffix("'s")}
+    return not said.isdisjoint(words("numbered"))
 
 
 def _misheard_digits(call: Talk, run: Run, position: int, window: Window) -> Sequence[Token]:
@@ -68,7 +94,8 @@ def _misheard_digits(call: Talk, run: Run, position: int, window: Window) -> Seq
     if not told or missing <= 0 or not first < window.start < position:
         return ()
     between = line.tokens[window.start - first : position - first]
-    return between if len(between) <= MAX_MISHEARD else ()
+    plain = all(t.sure >= SURE and _empty(t, lexicon().lead) and t.fold not in _HOMOPHONES for t in between)
+    return () if plain or len(between) > MAX_MISHEARD else between
 
 
 def _window_of(
@@ -104,8 +131,8 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     digits = len(run.digits)
     if strong and gives(window, line, call.speakers):
         if run.measured:  # a ZIP code may be heard as a price, and then is all that is said
-            return first and digits >= SHORT and _dominates(line, run)
-        if _tells_when(run, window):
+            return first and digits >= SHORT and not run.unit and _dominates(line, run)
+        if _tells_when(run, window) or _tells_sum(line, run):
             return False
         if digits == 0:
             return window.field.shape is Shape.CODE or _dominates(line, run)
@@ -118,10 +145,11 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
 
 def _told_later(line: Line, run: Run) -> bool:
     """Whether a quantity ends a sentence of other words without a pause ("it renews in October at 410")."""
-    if not run.quantity or len(run.digits) > SHORT or run.tokens[0] not in line.tokens:
+    rounded = len(run.digits) == SHORT and run.digits.endswith("00") and not run.single
+    if not (run.quantity or rounded) or len(run.digits) > SHORT or run.tokens[0] not in line.tokens:
         return False
     first = line.tokens.index(run.tokens[0])
-    if first and line.tokens[first - 1].fold in _HOMOPHONES:
+    if first and line.tokens[first - 1].fold in _HOMOPHONES and not rounded:
         return False
     start = first
     while start and not (line.tokens[start - 1].stop or line.tokens[start - 1].pause or line.tokens[start - 1].number):
@@ -141,6 +169,11 @@ def _tells_when(run: Run, window: Window) -> bool:
         return True
     year = is_year(run.digits) and not run.single and window.field.shape is not Shape.DATE
     return year and before in words("before_year") and run.before[-2:-1] != ("ending",)
+
+
+def _tells_sum(line: Line, run: Run) -> bool:
+    """Whether a number is an amount by the word of money before it, in a clause of other words."""
+    return run.summed and not run.single and not _dominates(line, run)
 
 
 def _dominates(line: Line, run: Run) -> bool:

@@ -45,7 +45,7 @@ def odd_capitals(call: Talk) -> Iterator[PiiSpan]:
     """Spans of capitalised words inside sentences that are no everyday words and neither a thing nor a place."""
     lower = {token.fold for token in call.tokens if not token.capital}
     for line in call.lines:
-        for at, token in enumerate(line.tokens):
+        for at, token in enumerate(() if line.backchannel else line.tokens):
             if token.fold not in lower and not token.opens and _is_odd(token) and not _is_thing(line.tokens, at):
                 yield from spans((token,), "PERSON", 0.42, "an odd word with a capital")
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _ORDINAL = re.compile(r"\d{1,2}(?:st|nd|rd|th)")
 MAX_DIGITS = 12
 """Two dates in a row; more digits are another kind of number."""
+MAX_DAY = 2
+"""Digits of a day."""
 TOO_YOUNG = 2013
 """A full date with a year before this one is more likely somebody's birthday than an appointment."""
 _AGE = re.compile(r"years?|months?|weeks?|days?|hours?|minutes?|percent|dollars?|pounds|a\.?m|p\.?m|o'clock")
@@ -82,10 +84,15 @@ def _end(tokens: Sequence[Token], start: int) -> int:
     while position < len(tokens) and position - end <= 2:
         if _part(tokens, position):
             end = position + 1
-        elif tokens[position].fold not in words("date_glue"):
+        elif tokens[position].fold not in words("date_glue") or _is_share(tokens, position):
             break
         position += 1
     return end
+
+
+def _is_share(tokens: Sequence[Token], at: int) -> bool:
+    """Whether "of" follows a number that is too long for a day ("400 of the 1500")."""
+    return tokens[at].fold == "of" and tokens[at - 1].number and len(tokens[at - 1].digits) > MAX_DAY
 
 
 def _date(tokens: Sequence[Token], first: int, end: int) -> Date | None:

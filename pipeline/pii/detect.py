@@ -16,7 +16,7 @@ from pipeline.pii.known import known_values
 from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
 from pipeline.pii.merge import join_places, merge
-from pipeline.pii.names import beside, credible, first_of, introduced, introducing, looks_like_name
+from pipeline.pii.names import beside, credible, first_of, introduced, introducing, is_articled, looks_like_name
 from pipeline.pii.places import addresses, is_of_somebody
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import CERTAIN, repeats
@@ -170,7 +170,7 @@ def _believable(line: Line, entity: TextEntity, lower: frozenset[str], policy: R
     if not at:
         return False
     if entity.entity_type == "PERSON":
-        return credible([line.tokens[index] for index in at], lower)
+        return credible([line.tokens[index] for index in at], lower) and not is_articled(line.tokens, at[0], at[-1] + 1)
     if entity.entity_type == "LOCATION":
         return policy.rules.place_alone or is_of_somebody(line.tokens, at[0])
     if entity.entity_type in _NUMERIC:

@@ -135,8 +135,9 @@ def _mentions(call: Talk, line: Line) -> Iterator[_Mention]:
     for first, end in sentences(line.tokens):
         tokens = line.tokens[first:end]
         text, at = _spoken(tokens)
-        for item in lexicon().fields:
-            for match in item.noun.finditer(text):
+        named = [(item, match) for item in lexicon().fields for match in item.noun.finditer(text)]
+        for item, match in named:
+            if not any(_is_within(match, longer) for other, longer in named if other.kind != item.kind):
                 before, after = text[: match.start()], text[match.end() :]
                 told = _FOLLOWED.match(after) is not None
                 states = told or (not _only_asks(tokens) and _states(before, match.group(), after))
@@ -145,6 +146,12 @@ def _mentions(call: Talk, line: Line) -> Iterator[_Mention]:
                     noun_end = call.firsts[line.index] + first + at[match.end() - 1] + 1
                     rest = line.tokens[noun_end - call.firsts[line.index] :]
                     yield _Mention(item, line, noun_end, strong, states, item.shape in _TEXT_SHAPES or _telling(rest))
+
+
+def _is_within(match: re.Match[str], longer: re.Match[str]) -> bool:
+    """Whether one noun is but a part of another ("insurance number" of "national insurance number")."""
+    size = len(match.group())
+    return size < len(longer.group()) and longer.start() <= match.start() and match.end() <= longer.end()
 
 
 def _only_asks(sentence: Sequence[Token]) -> bool:
@@ -225,11 +232,18 @@ def _requests(text: str, match: re.Match[str], *, question: bool) -> bool:
     around = len(before) + len(after)
     if match.group() in words("vague_nouns") and around > _SHORT:
         return False
-    if question or (around <= _BARE and len(before) <= _BARE - 1 and not re.search(r"\d", text[match.end() :])):
+    bare = around <= _BARE and len(before) <= _BARE - 1 and not re.search(r"\d", text[match.end() :])
+    if question or (bare and not _tells_where(before)):
         return True
     cue = lexicon().cue
     nearby = " ".join(before[-_CUE_BEFORE:]), " ".join(after[:_CUE_AFTER]), match.group()
     return bool(cue.search(nearby[0]) or cue.search(nearby[1]) or cue.match(nearby[2]))
+
+
+def _tells_where(before: Sequence[str]) -> bool:
+    """Whether what stands before a noun says where something is ("it's on the card")."""
+    placed = not {"on", "in"}.isdisjoint(before[-2:])
+    return placed and before[0].partition("'")[0] in words("pronouns")
 
 
 def _expiry(call: Talk, line: Line, start: int, words: int, seconds: float) -> int:
@@ -287,3 +301,14 @@ def gives(window: Window, line: Line, speakers: int) -> bool:
     if speakers < 2 or line.speaker.startswith("mixed:"):
         return True
     return line.speaker == window.giver if window.giver is not None else line.speaker != window.asker
+
+
+def says_amount(call: Talk, line: Line, window: Window | None) -> bool:
+    """Whether a line replies to a question of the other side for a quantity, asked since a window was opened."""
+    earlier = reversed(call.lines[: call.lines.index(line)])
+    before = next((each for each in earlier if not each.backchannel), None)
+    if before is None or before.speaker == line.speaker or not before.tokens[-1].question:
+        return False
+    start, end = list(sentences(before.tokens))[-1]
+    asked = lexicon().quantity_asked.search(" ".join(token.fold for token in before.tokens[start:end]))
+    return asked is not None and (window is None or window.start <= call.firsts[before.index] + start)

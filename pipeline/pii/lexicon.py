@@ -60,6 +60,7 @@ class Lexicon:
     refusal: re.Pattern[str]
     wish: re.Pattern[str]
     lead: re.Pattern[str]
+    quantity_asked: re.Pattern[str]
     quantity_after: re.Pattern[str]
     quantity_before: re.Pattern[str]
     quantity_before_short: re.Pattern[str]
@@ -106,6 +107,7 @@ def lexicon() -> Lexicon:
         refusal=_whole(talk["refusal"]),
         wish=_whole(talk["wish"]),
         lead=_whole(talk["lead"]),
+        quantity_asked=_whole(quantity["asked"]),
         quantity_after=re.compile(quantity["after"]),
         quantity_before=re.compile(quantity["before"]),
         quantity_before_short=re.compile(quantity["before_short"]),
@@ -120,7 +122,7 @@ def lexicon() -> Lexicon:
         place_of_somebody=_whole(data["places"]["of_somebody"]),
         fields=tuple(_field(item) for item in data["field"]),
         words={name: frozenset(listed.split()) for name, listed in data["words"].items()},
-        common=_words("common_words"),
+        common=_words("common_words") | frozenset(data["words"]["exclamations"].split()),
         given_names=_words("given_names"),
         surnames=_words("surnames"),
     )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.types import PiiSpan, WordRange
 
 MAX_NAME = 4
+SURE = 0.5
+"""Probability from which on an everyday word before a name is what it says."""
 
 
 def looks_like_name(token: Token) -> bool:
@@ -195,14 +197,28 @@ def credible(tokens: Sequence[Token], call_lower: frozenset[str]) -> bool:
     return len(likely) >= 2 or not likely[0].opens
 
 
+def is_articled(tokens: Sequence[Token], start: int, end: int) -> bool:
+    """Whether one capital that is no widespread name stands right behind an article ("the Berber")."""
+    before = tokens[start - 1 : start] if start else ()
+    article = bool(before) and before[0].fold in ("a", "an", "the") and not (before[0].pause or before[0].stop)
+    return article and end - start == 1 and not is_known(tokens[start])
+
+
 def introducing(line: Line, words: WordRange) -> Sequence[Token]:
-    """What stands between an introduction and a name found soon after it: the start of that name, misheard."""
+    """What stands between an introduction and a name found soon after it, if it may be that name's start, misheard."""
     end = next((at for at, token in enumerate(line.tokens) if token.words.overlaps(words)), 0)
     for start in range(end, max(end - MAX_NAME, -1), -1):
         said = " ".join(token.fold for token in line.tokens[max(0, start - 4) : start])
-        if _ends(lexicon().name_garbled_follows, said) and not any(t.stop or t.number for t in line.tokens[start:end]):
-            return line.tokens[start:end]
+        between = line.tokens[start:end]
+        if _ends(lexicon().name_garbled_follows, said) and not any(t.stop or t.number for t in between):
+            return () if _is_plain_talk(between) else between
     return ()
+
+
+def _is_plain_talk(said: Sequence[Token]) -> bool:
+    """Whether everyday words were plainly heard, the last of which no name goes on from ("hello dear, it's")."""
+    ends = bool(said) and (said[-1].pause or said[-1].fold in words("clause_openers") | words("pronouns"))
+    return ends and all(token.sure >= SURE and lexicon().is_common(token.fold) for token in said)
 
 
 def first_of(line: Line, words_: WordRange) -> Sequence[Token]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.pii.lexicon import lexicon, words
-from pipeline.pii.quantity import is_measured, is_quantity, is_year
+from pipeline.pii.quantity import has_unit, is_measured, is_quantity, is_sum, is_year
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,6 +42,8 @@ class Run:
         before: folded words before it, nearest last.
         quantity: it plainly counts or measures something.
         measured: so it does by its own sign or the unit after it, whatever stands before.
+        unit: so it does by the unit after it.
+        summed: it is short and a word of money stands right before it.
         single: it was said digit by digit.
     """
 
@@ -50,6 +52,8 @@ class Run:
     before: tuple[str, ...] = field(repr=False)
     quantity: bool
     measured: bool
+    unit: bool
+    summed: bool
     single: bool
 
     @property
@@ -95,6 +99,8 @@ def _end_of_run(stream: Sequence[Token], start: int) -> int:
     if first.number and (is_measured(stream, start, end) or _is_asked(first) or _is_said_year(first)):
         return end
     while (part := _next_part(stream, end)) is not None:
+        if stream[end].fold == "so" and is_quantity(stream, start, end):
+            break
         if stream[part].number and is_quantity(stream, part, part + 1) and not _is_plain(stream, part):
             break
         end = part + 1
@@ -168,6 +174,8 @@ def _run(stream: Sequence[Token], start: int, end: int) -> Run:
         before=tuple(token.fold for token in stream[max(0, start - 8) : start]),
         quantity=is_quantity(stream, start, end) or _is_decade(stream, start, end),
         measured=is_measured(stream, start, end),
+        unit=is_measured(stream, start, end) and (has_unit(stream, end) or "%" in stream[end - 1].fold),
+        summed=digits <= LISTED and is_sum(stream, start),
         single=digits > 0 and said >= digits - 1 and not any(token.compound for token in parts),
     )
 

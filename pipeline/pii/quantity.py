@@ -36,7 +36,8 @@ def is_quantity(tokens: Sequence[Token], start: int, end: int) -> bool:
             return True
         if len(digits) <= 3 and lexicon().quantity_before_short.fullmatch(before.fold):
             return True
-    return _is_price(tokens, start, len(digits)) or _is_clock(tokens, start, end) or _is_calendar(tokens, start, end)
+    told = _is_price(tokens, start, len(digits)) or _is_clock(tokens, start, end) or _is_share(tokens, start, end)
+    return told or _is_result(tokens, start) or _is_calendar(tokens, start, end)
 
 
 def _ends_a_value(tokens: Sequence[Token], start: int) -> bool:
@@ -57,13 +58,21 @@ def is_measured(tokens: Sequence[Token], start: int, end: int) -> bool:
         return False
     if digits <= 2 and _is_small_coin(tokens, start):
         return True
-    return digits < LONG and (_has_unit(tokens, end) or _is_pronoun(tokens, start, end))
+    return digits < LONG and (has_unit(tokens, end) or _is_pronoun(tokens, start, end))
 
 
 def _is_small_coin(tokens: Sequence[Token], start: int) -> bool:
     """Whether it reads as in "thirty pounds fifty", "five dollars and ten"."""
     before = [token for token in tokens[max(0, start - 3) : start] if token.fold != "and"][-2:]
     return len(before) == 2 and before[0].number and before[1].fold in words("currency") and not before[1].stop
+
+
+def is_sum(tokens: Sequence[Token], start: int) -> bool:
+    """Whether a number follows right on a word of money ("a bill for 1800", "you paid 1420")."""
+    before = tokens[max(0, start - 2) : start]
+    if before and before[-1].fold in ("about", "around", "at", "for", "of"):
+        before = before[:-1]
+    return bool(before) and before[-1].fold in words("money")
 
 
 def _is_price(tokens: Sequence[Token], start: int, digits: int) -> bool:
@@ -73,7 +82,8 @@ def _is_price(tokens: Sequence[Token], start: int, digits: int) -> bool:
     return digits <= 5 and any(token.fold in words("money") for token in near[cut:])
 
 
-def _has_unit(tokens: Sequence[Token], end: int) -> bool:
+def has_unit(tokens: Sequence[Token], end: int) -> bool:
+    """Whether a unit follows."""
     if end >= len(tokens) or tokens[end - 1].stop or tokens[end - 1].pause:
         return False
     unit = lexicon().quantity_after
@@ -88,6 +98,26 @@ def _has_unit(tokens: Sequence[Token], end: int) -> bool:
                 continue
             return position > 0 and unit.fullmatch(token.fold) is not None
     return False
+
+
+def _is_share(tokens: Sequence[Token], start: int, end: int) -> bool:
+    """Whether it is the part or the whole where both are told ("400 of the 1500")."""
+    said = [token for token in tokens[max(0, start - 3) : end + 3] if token.fold != "the"]
+    own = tokens[start:end]
+    return any(
+        of.fold == "of" and part.fold.isdecimal() and whole.fold.isdecimal() and (part in own or whole in own)
+        for part, of, whole in zip(said, said[1:], said[2:], strict=False)
+        if not (part.stop or part.pause)
+    )
+
+
+def _is_result(tokens: Sequence[Token], start: int) -> bool:
+    """Whether two numbers were reckoned up before it ("16 at 598 is 9568")."""
+    before = tokens[max(0, start - 4) : start]
+    if len(before) < 4 or any(token.stop for token in before) or not (before[0].number and before[2].number):
+        return False
+    reckoned = before[1].fold in ("at", "times", "by", "plus", "minus", "less")
+    return reckoned and before[3].fold in ("is", "are", "makes", "equals", "that's")
 
 
 def _is_clock(tokens: Sequence[Token], start: int, end: int) -> bool:
