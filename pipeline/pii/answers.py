@@ -332,6 +332,14 @@ def _asks(content: Sequence[Token]) -> bool:
     return lexicon().wish.match(" ".join(token.fold for token in content[:4])) is not None
 
 
+def _after_preamble(content: Sequence[Token]) -> tuple[int, int]:
+    """The sentence that answers: the second if the first is everyday words about it ("I think I made it. Paper moon")."""
+    (first, end), *more = sentences(content)
+    said = content[first:end]
+    about = end <= MAX_ODD and said[-1].fold in words("points_back") and all(lexicon().is_common(t.fold) for t in said)
+    return more[0] if about and more and not said[-1].question else (first, end)
+
+
 def _free(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
     taken = 0
     for part in parts:
@@ -341,8 +349,8 @@ def _free(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             continue
         if taken and content[0].fold in words("pronouns"):
             break
-        first, end = next(sentences(content))
+        first, end = _after_preamble(content)
         yield content[first:end][:MAX_FREE]
         taken += 1
-        if taken > 1 or any(not lexicon().is_common(token.fold) for token in content[first:end]):
+        if taken > 1 or first or any(not lexicon().is_common(token.fold) for token in content[first:end]):
             break

@@ -28,7 +28,7 @@ _FOLLOWED = re.compile(
     r"^ (?:number |of |in |is |as |with |uh |um )*(?=\S*\d)(?!\d+ (?:digit|number|letter|character))"
 )
 _ASKS_BACK = re.compile(r"(?:^| )(your|the|that|a)(?: \w+){0,2} ?$")
-_SAYS = re.compile(r" (?:(?:is|was)|(?:[\w']+ ){0,3}still) ")
+_SAYS = re.compile(r" (?:(?:(?:to|for|on) (?:\w+ ){1,3})?(?:is|was)|(?:[\w']+ ){0,3}still) ")
 _CUE_BEFORE = 14
 _CUE_AFTER = 6
 _SHORT = 6
@@ -135,15 +135,18 @@ def _mentions(call: Talk, line: Line) -> Iterator[_Mention]:
     for first, end in sentences(line.tokens):
         tokens = line.tokens[first:end]
         text, at = _spoken(tokens)
+        asked = _asked_for_next(line.tokens[end:])
         named = [(item, match) for item in lexicon().fields for match in item.noun.finditer(text)]
         for item, match in named:
             if not any(_is_within(match, longer) for other, longer in named if other.kind != item.kind):
                 before, after = text[: match.start()], text[match.end() :]
                 told = _FOLLOWED.match(after) is not None
                 states = told or (not _only_asks(tokens) and _states(before, match.group(), after))
-                strong = states or _requests(text, match, question=tokens[-1].question)
+                by_pronoun = asked > 0 and not states
+                strong = states or by_pronoun or _requests(text, match, question=tokens[-1].question)
                 if strong or not item.only:
                     noun_end = call.firsts[line.index] + first + at[match.end() - 1] + 1
+                    noun_end = call.firsts[line.index] + end + asked if by_pronoun else noun_end
                     rest = line.tokens[noun_end - call.firsts[line.index] :]
                     yield _Mention(item, line, noun_end, strong, states, item.shape in _TEXT_SHAPES or _telling(rest))
 
@@ -152,6 +155,13 @@ def _is_within(match: re.Match[str], longer: re.Match[str]) -> bool:
     """Whether one noun is but a part of another ("insurance number" of "national insurance number")."""
     size = len(match.group())
     return size < len(longer.group()) and longer.start() <= match.start() and match.end() <= longer.end()
+
+
+def _asked_for_next(tokens: Sequence[Token]) -> int:
+    """Past a request that only points back at what was named before it ("Can I have that?"); 0 if there is none."""
+    _, end = next(sentences(tokens), (0, 0))
+    asks = lexicon().points_back.fullmatch(" ".join(token.fold for token in tokens[:end]))
+    return end if asks is not None else 0
 
 
 def _only_asks(sentence: Sequence[Token]) -> bool:

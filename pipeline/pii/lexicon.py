@@ -59,6 +59,7 @@ class Lexicon:
     cue: re.Pattern[str]
     refusal: re.Pattern[str]
     wish: re.Pattern[str]
+    points_back: re.Pattern[str]
     lead: re.Pattern[str]
     quantity_asked: re.Pattern[str]
     quantity_after: re.Pattern[str]
@@ -106,6 +107,7 @@ def lexicon() -> Lexicon:
         cue=_whole(talk["cue"]),
         refusal=_whole(talk["refusal"]),
         wish=_whole(talk["wish"]),
+        points_back=_whole(talk["points_back"]),
         lead=_whole(talk["lead"]),
         quantity_asked=_whole(quantity["asked"]),
         quantity_after=re.compile(quantity["after"]),
