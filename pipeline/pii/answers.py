@@ -26,12 +26,15 @@ MAX_LEAD = 6
 MAX_FREE = 9
 MAX_ODD = 4
 """An answer of up to this many words is taken whole, whatever the words are."""
+MAX_GARBLED = 6
 MAX_SEGMENTS = 6
 MAX_SPELLED = MAX_CODED = 3
 MIN_CODE = 3
 MAX_CODE = 8
 MAX_TAIL = 2
 SURE = 0.7
+HARDLY = 0.2
+"""Probability below which a word says nothing of what follows."""
 
 
 def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
@@ -105,7 +108,9 @@ def without_lead(tokens: Sequence[Token]) -> tuple[Token, ...]:
 
 
 def refuses(tokens: Sequence[Token]) -> bool:
-    """Whether an answer begins as a refusal or a question back."""
+    """Whether an answer begins as a refusal or a question back; a first word that was hardly heard begins neither."""
+    if tokens and tokens[0].sure < HARDLY:
+        return False
     said = " ".join(token.fold for token in tokens[:8])
     return lexicon().refusal.match(said) is not None
 
@@ -151,10 +156,11 @@ def _with_garbled_lead(sentence: Sequence[Token]) -> Sequence[Token]:
 
 
 def _odd(content: Sequence[Token]) -> Sequence[Token]:
-    """A short answer is taken as it stands."""
-    if content[0].fold in words("pronouns") or any(token.number for token in content):
+    """A short answer is taken as it stands, and a somewhat longer one whose first word was hardly heard."""
+    garbled = content[0].sure < HARDLY
+    if (content[0].fold in words("pronouns") and not garbled) or any(token.number for token in content):
         return ()
-    return content if len(content) <= MAX_ODD else ()
+    return content if len(content) <= (MAX_GARBLED if garbled else MAX_ODD) else ()
 
 
 def _spelled_out(content: Sequence[Token]) -> Sequence[Token]:
@@ -200,17 +206,23 @@ def _tells_address(sentence: Sequence[Token], at: int) -> bool:
 
 
 def _email(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
-    first_answer = True
+    awaited = True
     for part in parts:
         if refuses(without_lead(part)):
             continue
         for first, end in sentences(part):
             sentence = without_lead(part[first:end])
             marked = any(_is_mail_word(token) for token in sentence)
-            short = first_answer and len(sentence) <= MAX_ODD and _is_odd(sentence)
+            short = awaited and len(sentence) <= MAX_ODD and _is_odd(sentence)
             if sentence and (short or (marked and len(sentence) <= 3 * MAX_ODD)):
                 yield _without_plain_tail(sentence)
-            first_answer = first_answer and not sentence
+                awaited = not any(_ends_address(token) for token in sentence)
+            elif sentence:
+                awaited = False
+
+
+def _ends_address(token: Token) -> bool:
+    return token.fold.rpartition(".")[2] in words("top_domains")
 
 
 def _is_odd(sentence: Sequence[Token]) -> bool:
