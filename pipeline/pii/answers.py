@@ -157,7 +157,7 @@ def _with_garbled_lead(sentence: Sequence[Token]) -> Sequence[Token]:
 
 def _odd(content: Sequence[Token]) -> Sequence[Token]:
     """A short answer is taken as it stands, and a somewhat longer one whose first word was hardly heard."""
-    garbled = content[0].sure < HARDLY
+    garbled = content[0].sure < HARDLY and len(content) > 1
     if (content[0].fold in words("pronouns") and not garbled) or any(token.number for token in content):
         return ()
     return content if len(content) <= (MAX_GARBLED if garbled else MAX_ODD) else ()

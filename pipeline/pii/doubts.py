@@ -155,6 +155,8 @@ def spelled_with_words(lines: Sequence[Line]) -> Iterator[PiiSpan]:
             letters = len(token.fold) if token.letters else 0
             if token.singly > letters > 1 or letters >= enough or (enough == SPELLED and _in_capitals(token)):
                 yield from spans(line.tokens[_misheard_first(line.tokens, at) : at + 1], kind, 0.5, "spelled out")
+            if token.singly > letters > 0 and (before := _tied_before(line.tokens, at)) < at:
+                yield from spans(line.tokens[before : at + 1], kind, 0.5, "spelled with a word")
             first = _misheard_letter(line.tokens, at)
             first = _tied_letter(line.tokens, at) if first is None else first
             if first is not None:
@@ -177,11 +179,27 @@ def _misheard_first(tokens: Sequence[Token], at: int) -> int:
 
 
 def _misheard_letter(tokens: Sequence[Token], at: int) -> int | None:
-    """Where a letter stands that is followed by "as in" and the word at a position."""
-    if at < MAX_TIE or [token.fold for token in tokens[at - 2 : at]] != ["as", "in"]:
+    """Where a letter stands that is followed by "as in", or what that became, and the word at a position."""
+    if at < MAX_TIE or any(token.stop or token.pause for token in tokens[at - 2 : at]):
         return None
-    letter = tokens[at - 3].fold
-    return at - 3 if len(letter) == 1 or letter in words("heard_letters") else None
+    first, second = tokens[at - 2].fold, tokens[at - 1].fold
+    letter, word = tokens[at - 3].fold, tokens[at].fold
+    if (first, second) == ("as", "in"):
+        return at - 3 if len(letter) == 1 or letter in words("heard_letters") else None
+    torn = second == "in" and first in words("as_in") and not tokens[at - 3].stop and not tokens[at].number
+    explained = letter == word[:1] and letter not in ("a", "i")
+    heard = letter in words("heard_letters") and not _opens_clause(tokens[at])
+    return at - 3 if torn and (explained or heard) else None
+
+
+def _tied_before(tokens: Sequence[Token], first: int) -> int:
+    """Where spelling begins: with a capital before it that is tied to a letter heard as a word ("He has an Edward, U")."""
+    while first > MAX_TIE and tokens[first - 1].capital and not tokens[first - 1].opens:
+        tie = [token.fold for token in tokens[first - MAX_TIE : first - 1]]
+        if not all(word in words("as_in") for word in tie) or any(t.stop for t in tokens[first - 4 : first - 1]):
+            break
+        first -= MAX_TIE + 1
+    return first
 
 
 def _tied_letter(tokens: Sequence[Token], at: int) -> int | None:
