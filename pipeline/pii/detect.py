@@ -17,6 +17,7 @@ from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
 from pipeline.pii.merge import join_places, merge
 from pipeline.pii.names import beside, credible, first_of, introduced, introducing, is_articled, looks_like_name
+from pipeline.pii.partly import partly_coded, partly_heard
 from pipeline.pii.places import addresses, is_of_somebody
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import CERTAIN, repeats
@@ -105,6 +106,8 @@ def detect(
         *edges(call, wanted),
         *between(call, wanted),
         *house_numbers(call, wanted),
+        *partly_coded(call.lines),
+        *partly_heard(call, wanted),
     )
     wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
