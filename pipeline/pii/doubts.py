@@ -30,6 +30,7 @@ NOTHING = 0.15
 SURE = 0.7
 """Probability from which on an odd word is what it says."""
 MAX_GARBLE = 4
+MAX_TITLED = 6
 MAX_JOINED = 3
 MAX_TIE = 3
 SPELLED, SPELLED_ALONE = 3, 5
@@ -46,9 +47,10 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
     for line in lines:
         for start in range(len(line.tokens)):
             if _after_address(line.tokens, start):
-                yield from spans(
-                    _unsure_run(line.tokens, start), "PERSON", 0.45, "an unsure word where a name is usual"
-                )
+                run = _unsure_run(line.tokens, start)
+                yield from spans(run, "PERSON", 0.45, "an unsure word where a name is usual")
+            if start and line.tokens[start - 1].fold in words("name_titles"):
+                yield from spans(_titled(line.tokens[start:]), "PERSON", 0.45, "hardly heard after a title")
             elif start == 0 and (opening := _unsure_opening(line.tokens)):
                 yield from spans(opening, "PERSON", 0.45, "unsure where a turn opens")
             elif _calls_out(line.tokens, start):
@@ -78,6 +80,14 @@ def _unsure_run(tokens: Sequence[Token], start: int) -> Sequence[Token]:
         if tokens[end - 1].stop or tokens[end - 1].pause:
             break
     return tokens[start:end] if _unsure(tokens[start:end]) else ()
+
+
+def _titled(tokens: Sequence[Token]) -> Sequence[Token]:
+    """What follows on "Mr" up to the last of a few words that was not surely heard, if the first was not."""
+    near = tokens[:MAX_TITLED]
+    end = next((at + 1 for at, token in enumerate(near) if token.stop or token.pause), len(near))
+    doubtful = [at for at, token in enumerate(near[:end]) if token.sure < DOUBT]
+    return near[: doubtful[-1] + 1] if doubtful[:1] == [0] else ()
 
 
 def _unsure_opening(tokens: Sequence[Token]) -> Sequence[Token]:
