@@ -6,6 +6,7 @@ corrected or read back; a quantity with its unit does not count; what is long an
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pipeline.pii.dates import Date, dates
@@ -16,7 +17,6 @@ from pipeline.pii.numbers import Run, label, luhn, runs, trailing_oh, unexplaine
 from pipeline.pii.quantity import is_year
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.pii.lines import Line, Token
@@ -27,6 +27,9 @@ _COUNTED = frozenset((Shape.DIGITS, Shape.CODE, Shape.DATE))
 _READ_OUT = frozenset(("DATE_OF_BIRTH", "CARD_EXPIRY"))
 """Dates that a question itself may hold: "your birthday's in October?", "it expires 05 27, is that still right?"."""
 UNEXPLAINED = "digits that nothing explains as a quantity"
+_EXPIRY = re.compile(r"(?:0?[1-9]|1[0-2])(?:2[4-9]|3\d)")
+CARD, NEAR_CARD = 13, 30
+"""Digits of a card's number, and the tokens after it within which the month and year of its expiry are said."""
 MIN_READ_BACK = 3
 MAX_MONTH = 2
 MAX_MISHEARD = 6
@@ -50,6 +53,7 @@ _CONTEXT = (
 def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterator[PiiSpan]:
     """Spans of every run of digits or letters that is PII."""
     given: dict[Window, str] = {}
+    paid_at = -NEAR_CARD - 1
     for run in sorted((run for stream in streams(call.lines) for run in runs(stream)), key=lambda r: r.tokens[0].line):
         position = call.position(run.tokens[0])
         window = _window_of(call, run, position, found, given)
@@ -61,8 +65,16 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
             score = 0.9 if window.strong else 0.7
             reason = "number after a request or announcement" if window.strong else "number near its name"
             yield from spans((*_misheard_digits(call, run, position, window), *run.tokens), kind, score, reason)
+        elif position - paid_at <= NEAR_CARD and _EXPIRY.fullmatch(run.text) and not run.measured:
+            kind = "CARD_EXPIRY"
+            yield from spans(run.tokens, kind, 0.6, "month and year after the number of a card")
         elif unexplained(run, rules.unexplained_digits) and not _names_thing(call, run, position):
-            yield from spans(run.tokens, _by_context(run), 0.5, UNEXPLAINED)
+            kind = _by_context(run)
+            yield from spans(run.tokens, kind, 0.5, UNEXPLAINED)
+        else:
+            continue
+        if kind == "CREDIT_CARD" and len(run.digits) >= CARD:
+            paid_at = position
 
 
 def _is_amount(call: Talk, run: Run, position: int, window: Window | None) -> bool:

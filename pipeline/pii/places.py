@@ -24,6 +24,8 @@ MAX_STREET_WORDS = 4
 MAX_TAIL = 12
 MAX_NAMED = 2
 MIN_NAME = 3
+UNSURE = 0.4
+"""Probability below which a word may be a part of any name."""
 _BOX = re.compile(r"p ?\.?o\.? ?box|post office box")
 
 
@@ -148,7 +150,20 @@ def _unit_end(stream: Sequence[Token], start: int) -> int:
         or start + 1 == len(stream)
     ):
         return 0
-    return start + 2 if stream[start + 1].number or stream[start + 1].letters else 0
+    if not (stream[start + 1].number or stream[start + 1].letters):
+        return 0
+    return _garbled_street(stream, start + 2) or start + 2
+
+
+def _garbled_street(stream: Sequence[Token], first: int) -> int:
+    """Past the number and name of a street of which a word was hardly heard, right after a unit; 0 if there is none."""
+    house = next((at for at in range(first, min(first + MAX_NAMED, len(stream))) if stream[at].number), 0)
+    if not house or any(token.stop for token in stream[first - 1 : house]) or is_measured(stream, house, house + 1):
+        return 0
+    for end in range(house + 1, min(house + 1 + MAX_STREET_WORDS, len(stream))):
+        if stream[end].stop or stream[end].pause:
+            return end + 1 if any(token.sure < UNSURE for token in stream[house + 1 : end + 1]) else 0
+    return 0
 
 
 def _tail_end(stream: Sequence[Token], end: int) -> int:
