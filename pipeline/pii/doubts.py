@@ -74,12 +74,20 @@ def _unsure_run(tokens: Sequence[Token], start: int) -> Sequence[Token]:
     """Words up to the clause that goes on; nothing if the recogniser was sure of them."""
     end = start
     while end < len(tokens) and end - start < MAX_GARBLE and not tokens[end].number:
-        if _opens_clause(tokens[end]) and not (end == start and _unsure(tokens[end + 1 : end + 2])):
+        if _opens_clause(tokens[end]) and not _garbles_on(tokens, start, end):
             break
         end += 1
         if tokens[end - 1].stop or tokens[end - 1].pause:
             break
     return tokens[start:end] if _unsure(tokens[start:end]) else ()
+
+
+def _garbles_on(tokens: Sequence[Token], start: int, at: int) -> bool:
+    """Whether a word that could open a clause is one of those that a name was heard as: what is beside it is no surer."""
+    after = tokens[at + 1 : at + 2]
+    if at == start:
+        return _unsure(after)
+    return bool(after) and max(after[0].sure, tokens[at - 1].sure) < DOUBT and not _opens_clause(after[0])
 
 
 def _titled(tokens: Sequence[Token]) -> Sequence[Token]:

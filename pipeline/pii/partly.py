@@ -88,7 +88,8 @@ def partly_heard(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
             tokens = call.turns[span.turn].tokens
             at = next((at for at, token in enumerate(tokens) if token.words.overlaps(span.words)), 0)
             first = _garbled_before(tokens, at, name=span.entity_type == "PERSON")
-            yield from spans(without_lead(tokens[first:at]), span.entity_type, 0.45, "hardly heard before it")
+            kind, score = ("EMAIL_ADDRESS", 0.5) if span.entity_type in _NET else ("PERSON", 0.45)
+            yield from spans(without_lead(tokens[first:at]), kind, score, "hardly heard before it")
 
 
 def _garbled_before(tokens: Sequence[Token], at: int, *, name: bool) -> int:
