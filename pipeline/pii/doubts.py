@@ -6,6 +6,7 @@ place where a name is usual counts ("thank you, ..., your balance is"), or the s
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,8 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                 yield from spans(line.tokens[start : start + 2], "PERSON", 0.45, "a name that was swallowed")
             if _speaks(line.tokens, start):
                 yield from spans(line.tokens[start : start + 1], "PERSON", 0.6, "who says that they are speaking")
+            if _is_resumed(line.tokens, start):
+                yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "hardly heard, and then she or he")
             if _parted_from(line.tokens, start):
                 yield from spans(line.tokens[start : start + 1], "PERSON", 0.6, "a name between thanks and a farewell")
 
@@ -151,6 +154,16 @@ def _speaks(tokens: Sequence[Token], at: int) -> bool:
     if not after or after[0].fold != "speaking" or tokens[at].stop or tokens[at].fold in words("not_speakers"):
         return False
     return after[0].pause or after[0].stop or (len(after) > 1 and after[1].fold in words("after_speaking"))
+
+
+def _is_resumed(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an unsure word opens a sentence as who is spoken of ("Today is on my lap, she's under two")."""
+    if not tokens[at].opens or tokens[at].sure >= DOUBT or [token.fold for token in tokens[at + 1 : at + 2]] != ["is"]:
+        return False
+    end = next((here for here in range(at, len(tokens)) if tokens[here].stop), len(tokens))
+    return any(
+        before.pause and after.fold in words("resumed") for before, after in itertools.pairwise(tokens[at + 1 : end + 1])
+    )
 
 
 def _parted_from(tokens: Sequence[Token], at: int) -> bool:

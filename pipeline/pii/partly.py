@@ -66,7 +66,7 @@ def _back(tokens: Sequence[Token], at: int) -> int:
             first = here
         elif first - here > 1:
             break
-    return first - 1 if first < at and first == 1 else first
+    return first - 1 if 0 < first < at and tokens[first - 1].opens else first
 
 
 def _on(tokens: Sequence[Token], end: int) -> int:
