@@ -57,7 +57,8 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
             elif _calls_out(line.tokens, start):
                 yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "an odd word called out first")
             elif _made_up(line.tokens[start]):
-                yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "an odd word, all but made up")
+                end = start + 2 if _goes_with(line.tokens, start + 1) else start + 1
+                yield from spans(line.tokens[start:end], "PERSON", 0.45, "an odd word, all but made up")
             if _swallowed(line.tokens, start):
                 yield from spans(line.tokens[start : start + 2], "PERSON", 0.45, "a name that was swallowed")
             if _speaks(line.tokens, start):
@@ -138,6 +139,13 @@ def _made_up(token: Token) -> bool:
     """Whether a word is no everyday one and was hardly heard: a name, more often than not."""
     plain = token.number or lexicon().is_common(token.fold) or _INTERJECTION.fullmatch(token.fold)
     return token.sure < (MADE_UP if token.capital else NOTHING) and not plain
+
+
+def _goes_with(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an unsure capital goes on with the name that the word before it was made up for."""
+    if at >= len(tokens) or tokens[at - 1].stop or tokens[at - 1].pause:
+        return False
+    return looks_like_name(tokens[at]) and tokens[at].sure < DOUBT
 
 
 def _swallowed(tokens: Sequence[Token], at: int) -> bool:

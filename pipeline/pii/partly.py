@@ -78,7 +78,15 @@ def _on(tokens: Sequence[Token], end: int) -> int:
             last = here + 1
         elif here - last >= 1:
             break
-    return last
+    return _with_tied(tokens, last)
+
+
+def _with_tied(tokens: Sequence[Token], end: int) -> int:
+    """Past the word that a letter is tied to by the "as" which a value cannot end in."""
+    if tokens[end - 1].fold != "as" or tokens[end - 1].stop:
+        return end
+    tie = int(tokens[end].fold in words("as_in")) if end < len(tokens) else 0
+    return min(end + tie + 1, len(tokens))
 
 
 def partly_heard(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
@@ -99,7 +107,8 @@ def _garbled_before(tokens: Sequence[Token], at: int, *, name: bool) -> int:
         return at
     first, hardly = at, False
     for here in range(at - 1, max(at - MAX_BEFORE, 0) - 1, -1):
-        if tokens[here].stop or (tokens[here].pause and here == at - 1) or tokens[here].number:
+        parted = tokens[here].stop or (tokens[here].pause and here == at - 1) or tokens[here].number
+        if parted and (name or tokens[here].sure >= UNSURE):
             break
         if tokens[here].sure < DOUBT:
             first = here
