@@ -9,6 +9,8 @@ nothing explains is taken for PII; nothing here logs, raises or shows a word of 
     quantity   prices, times, counts: not PII        answers    names, addresses, passwords asked for
     doubts     garbled: told by place and sound       replies  answers that no rule took
     edges      letters misheard around a value
+    partly     the rest of a value of which a part was heard
+    placed     names told by what stands around them
     names      introduced, addressed, modelled       places, mail   addresses on the street and on the net
     repeats    said again, read back, alike          known      given in the metadata
 """

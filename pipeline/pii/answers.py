@@ -34,7 +34,7 @@ MAX_CODE = 8
 MAX_TAIL = 2
 SURE = 0.7
 HARDLY = 0.2
-"""Probability below which a word says nothing of what follows."""
+"""Probability up to which a word says nothing of what follows."""
 
 
 def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
@@ -109,7 +109,7 @@ def without_lead(tokens: Sequence[Token]) -> tuple[Token, ...]:
 
 def refuses(tokens: Sequence[Token]) -> bool:
     """Whether an answer begins as a refusal or a question back; a first word that was hardly heard begins neither."""
-    if tokens and tokens[0].sure < HARDLY:
+    if tokens and tokens[0].sure <= HARDLY:
         return False
     said = " ".join(token.fold for token in tokens[:8])
     return lexicon().refusal.match(said) is not None
@@ -157,7 +157,7 @@ def _with_garbled_lead(sentence: Sequence[Token]) -> Sequence[Token]:
 
 def _odd(content: Sequence[Token]) -> Sequence[Token]:
     """A short answer is taken as it stands, and a somewhat longer one whose first word was hardly heard."""
-    garbled = content[0].sure < HARDLY and len(content) > 1
+    garbled = content[0].sure <= HARDLY and len(content) > 1
     if (content[0].fold in words("pronouns") and not garbled) or any(token.number for token in content):
         return ()
     return content if len(content) <= (MAX_GARBLED if garbled else MAX_ODD) else ()
@@ -345,7 +345,7 @@ def _asks(content: Sequence[Token]) -> bool:
 
 
 def _after_preamble(content: Sequence[Token]) -> tuple[int, int]:
-    """The sentence that answers: the second if the first is everyday words about it ("I think I made it. Paper moon")."""
+    """The sentence that answers: the second if the first only speaks of it ("I think I made it. Paper moon")."""
     (first, end), *more = sentences(content)
     said = content[first:end]
     about = end <= MAX_ODD and said[-1].fold in words("points_back") and all(lexicon().is_common(t.fold) for t in said)

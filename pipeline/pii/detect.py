@@ -18,6 +18,7 @@ from pipeline.pii.mail import mail, net_addresses
 from pipeline.pii.merge import join_places, merge
 from pipeline.pii.names import beside, credible, first_of, introduced, introducing, is_articled, looks_like_name
 from pipeline.pii.partly import partly_coded, partly_heard
+from pipeline.pii.placed import placed
 from pipeline.pii.places import addresses, is_of_somebody
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import CERTAIN, repeats
@@ -121,6 +122,7 @@ def _rules(call: Talk, awaited: Sequence[Window], policy: RedactionPolicy) -> It
     yield from answers(call, awaited)
     yield from introduced(call.lines)
     yield from garbled(call.lines)
+    yield from placed(call.lines)
     yield from spelled_with_words(call.lines)
     yield from spelled_in_clauses(call.lines)
     yield from shaped(call.lines)

@@ -6,7 +6,6 @@ place where a name is usual counts ("thank you, ..., your balance is"), or the s
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,6 @@ NOTHING = 0.15
 SURE = 0.7
 """Probability from which on an odd word is what it says."""
 MAX_GARBLE = 4
-MAX_TITLED = 6
 MAX_JOINED = 3
 MAX_TIE = 3
 SPELLED, SPELLED_ALONE = 3, 5
@@ -50,8 +48,6 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
             if _after_address(line.tokens, start):
                 run = _unsure_run(line.tokens, start)
                 yield from spans(run, "PERSON", 0.45, "an unsure word where a name is usual")
-            if start and line.tokens[start - 1].fold in words("name_titles"):
-                yield from spans(_titled(line.tokens[start:]), "PERSON", 0.45, "hardly heard after a title")
             elif start == 0 and (opening := _unsure_opening(line.tokens)):
                 yield from spans(opening, "PERSON", 0.45, "unsure where a turn opens")
             elif _calls_out(line.tokens, start):
@@ -59,14 +55,6 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
             elif _made_up(line.tokens[start]):
                 end = start + 2 if _goes_with(line.tokens, start + 1) else start + 1
                 yield from spans(line.tokens[start:end], "PERSON", 0.45, "an odd word, all but made up")
-            if _swallowed(line.tokens, start):
-                yield from spans(line.tokens[start : start + 2], "PERSON", 0.45, "a name that was swallowed")
-            if _speaks(line.tokens, start):
-                yield from spans(line.tokens[start : start + 1], "PERSON", 0.6, "who says that they are speaking")
-            if _is_resumed(line.tokens, start):
-                yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "hardly heard, and then she or he")
-            if _parted_from(line.tokens, start):
-                yield from spans(line.tokens[start : start + 1], "PERSON", 0.6, "a name between thanks and a farewell")
 
 
 def _after_address(tokens: Sequence[Token], start: int) -> bool:
@@ -87,19 +75,11 @@ def _unsure_run(tokens: Sequence[Token], start: int) -> Sequence[Token]:
 
 
 def _garbles_on(tokens: Sequence[Token], start: int, at: int) -> bool:
-    """Whether a word that could open a clause is one of those that a name was heard as: what is beside it is no surer."""
+    """Whether a word that could open a clause is one of those that a name was heard as: beside it is nothing surer."""
     after = tokens[at + 1 : at + 2]
     if at == start:
         return _unsure(after)
     return bool(after) and max(after[0].sure, tokens[at - 1].sure) < DOUBT and not _opens_clause(after[0])
-
-
-def _titled(tokens: Sequence[Token]) -> Sequence[Token]:
-    """What follows on "Mr" up to the last of a few words that was not surely heard, if the first was not."""
-    near = tokens[:MAX_TITLED]
-    end = next((at + 1 for at, token in enumerate(near) if token.stop or token.pause), len(near))
-    doubtful = [at for at, token in enumerate(near[:end]) if token.sure < DOUBT]
-    return near[: doubtful[-1] + 1] if doubtful[:1] == [0] else ()
 
 
 def _unsure_opening(tokens: Sequence[Token]) -> Sequence[Token]:
@@ -146,40 +126,6 @@ def _goes_with(tokens: Sequence[Token], at: int) -> bool:
     if at >= len(tokens) or tokens[at - 1].stop or tokens[at - 1].pause:
         return False
     return looks_like_name(tokens[at]) and tokens[at].sure < DOUBT
-
-
-def _swallowed(tokens: Sequence[Token], at: int) -> bool:
-    """Whether a name is missing after the last word of an introduction ("This is, how can I help?")."""
-    said = " ".join(token.fold for token in tokens[max(0, at - 2) : at + 1])
-    if not any(match.end() == len(said) for match in lexicon().name_swallowed.finditer(said)):
-        return False
-    return lexicon().goes_on.match(" ".join(token.fold for token in tokens[at + 1 : at + 4])) is not None
-
-
-def _speaks(tokens: Sequence[Token], at: int) -> bool:
-    """Whether a word, however it was heard, stands where a greeting has its name ("Harry speaking, how ...")."""
-    after = tokens[at + 1 : at + 3]
-    if not after or after[0].fold != "speaking" or tokens[at].stop or tokens[at].fold in words("not_speakers"):
-        return False
-    return after[0].pause or after[0].stop or (len(after) > 1 and after[1].fold in words("after_speaking"))
-
-
-def _is_resumed(tokens: Sequence[Token], at: int) -> bool:
-    """Whether an unsure word opens a sentence as who is spoken of ("Today is on my lap, she's under two")."""
-    if not tokens[at].opens or tokens[at].sure >= DOUBT or [token.fold for token in tokens[at + 1 : at + 2]] != ["is"]:
-        return False
-    end = next((here for here in range(at, len(tokens)) if tokens[here].stop), len(tokens))
-    return any(
-        before.pause and after.fold in words("resumed") for before, after in itertools.pairwise(tokens[at + 1 : end + 1])
-    )
-
-
-def _parted_from(tokens: Sequence[Token], at: int) -> bool:
-    """Whether a capital stands between thanks and a farewell."""
-    token, before = tokens[at], [each.fold for each in tokens[max(0, at - 2) : at]]
-    thanked = before[-1:] == ["thanks"] or before == ["thank", "you"]
-    farewell = lexicon().parting.match(" ".join(each.fold for each in tokens[at + 1 : at + 4]))
-    return thanked and token.capital and token.fold not in words("pronouns") and farewell is not None
 
 
 def spelled_with_words(lines: Sequence[Line]) -> Iterator[PiiSpan]:
@@ -232,7 +178,7 @@ def _misheard_letter(tokens: Sequence[Token], at: int) -> int | None:
 
 
 def _tied_before(tokens: Sequence[Token], first: int) -> int:
-    """Where spelling begins: with a capital before it that is tied to a letter heard as a word ("He has an Edward, U")."""
+    """Where spelling begins: with a capital before it that is tied to a misheard letter ("He has an Edward, U")."""
     while first > MAX_TIE and tokens[first - 1].capital and not tokens[first - 1].opens:
         tie = [token.fold for token in tokens[first - MAX_TIE : first - 1]]
         if not all(word in words("as_in") for word in tie) or any(t.stop for t in tokens[first - 4 : first - 1]):

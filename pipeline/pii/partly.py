@@ -1,7 +1,7 @@
 """Values of which only a part was heard: figures, letters, names and mailboxes amid words that are anything but sure.
 
-Takes: the talk and what was found. Gives: spans that take in the hardly heard words beside the part. Promises: never over
-a quantity, and never over more than a few words of which none was hardly heard.
+Takes: the talk and what was found. Gives: spans that take in the hardly heard words beside the part. Promises: never
+over a quantity, and never over more than a few words of which none was hardly heard.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ def partly_coded(lines: Sequence[Line]) -> Iterator[PiiSpan]:
             if _is_part(line.tokens, at):
                 before = without_lead(line.tokens[_back(line.tokens, at) : at])
                 after = line.tokens[at + 1 : _on(line.tokens, at + 1)]
+                run = (*before, line.tokens[at], *after)
                 if any(token.sure < HARDLY and not token.number for token in (*before, *after)):
-                    yield from spans((*before, line.tokens[at], *after), "ACCOUNT_NUMBER", 0.45, "part of a code, hardly heard")
+                    yield from spans(run, "ACCOUNT_NUMBER", 0.45, "part of a code, hardly heard")
 
 
 def _is_part(tokens: Sequence[Token], at: int) -> bool:
