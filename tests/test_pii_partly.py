@@ -133,3 +133,11 @@ def test_an_unsure_capital_goes_with_the_made_up_word_before_it() -> None:
     surer = replace(call[0].words[2], probability=0.5)
     call = (replace(call[0], words=(*call[0].words[:2], surer)),)
     assert said(call, detect(call, Unmodelled(), {}, POLICY, "es")) == [("PERSON", "Bruceenko Walzky.")]
+
+
+def test_hardly_heard_words_before_the_introduction_of_a_name_stay() -> None:
+    """Hardly heard words before the introduction of a name stay."""
+    call = turns("C: We said in~ the name~ is Yelanda Colossi")
+    unsure = [replace(word, probability=0.5) for word in call[0].words[-2:]]
+    call = (replace(call[0], words=(*call[0].words[:-2], *unsure)),)
+    assert said(call, detect(call, Unmodelled(), {}, POLICY)) == [("PERSON", "Yelanda Colossi")]

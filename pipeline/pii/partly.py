@@ -102,14 +102,12 @@ def partly_heard(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
 
 
 def _garbled_before(tokens: Sequence[Token], at: int, *, name: bool) -> int:
-    said = " ".join(token.fold for token in tokens[max(0, at - 4) : at])
-    introduced = any(match.end() == len(said) for match in lexicon().name_follows.finditer(said))
-    if not at or introduced or (name and not (tokens[at].capital and HARDLY <= tokens[at].sure < DOUBT)):
+    if not at or (name and not (tokens[at].capital and HARDLY <= tokens[at].sure < DOUBT)):
         return at
     first, hardly = at, False
     for here in range(at - 1, max(at - MAX_BEFORE, 0) - 1, -1):
         parted = tokens[here].stop or (tokens[here].pause and here == at - 1) or tokens[here].number
-        if parted and (name or tokens[here].sure >= UNSURE):
+        if (parted and (name or tokens[here].sure >= UNSURE)) or (name and _introduces(tokens, here)):
             break
         if tokens[here].sure < DOUBT:
             first = here
@@ -117,3 +115,9 @@ def _garbled_before(tokens: Sequence[Token], at: int, *, name: bool) -> int:
         elif first - here > 2:
             break
     return first if hardly else at
+
+
+def _introduces(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a name begins right after a position, by the words that end there ("my name is")."""
+    said = " ".join(token.fold for token in tokens[max(0, at - 3) : at + 1])
+    return any(match.end() == len(said) for match in lexicon().name_follows.finditer(said))
