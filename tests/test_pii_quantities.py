@@ -67,6 +67,9 @@ def test_a_noun_inside_another_asks_for_nothing_of_its_own() -> None:
         ("C: The password is still blue heron. Is that bad?\nA: You shouldn't tell me that.", ["still blue heron."]),
         ("A: Cell for the driver?\nC: Hers is 404 555 0194.", ["404 555 0194."]),
         ("A: Your phone number?\nC: My number is 404 555 019.", ["404 555 019."]),
+        ("C: Her number is 920 708 694. And yours, 000 140 138.", ["920 708 694.", "000 140 138."]),
+        ("C: My name is Maria Hatad.\nA: Okie~ fine and you're here", ["Maria Hatad."]),
+        ("A: The I BAN?\nC: I~ do IE29 Alpha India Bravo Kilo 9311.", ["IE29 Alpha India Bravo Kilo 9311."]),
         ("C: 999,\nA: M hum\nC: 463 1985.", ["999,", "463 1985."]),
     ],
 )

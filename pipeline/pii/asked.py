@@ -107,7 +107,8 @@ def _misheard_digits(call: Talk, run: Run, position: int, window: Window) -> Seq
         return ()
     between = line.tokens[window.start - first : position - first]
     plain = all(t.sure >= SURE and _empty(t, lexicon().lead) and t.fold not in _HOMOPHONES for t in between)
-    return () if plain or len(between) > MAX_MISHEARD else between
+    given = any(token.number for token in between)
+    return () if plain or given or len(between) > MAX_MISHEARD else between
 
 
 def _window_of(

@@ -102,4 +102,4 @@ def _said_back(call: Talk, line: Line, asking: AbstractSet[int]) -> Sequence[Tok
 
 
 def _empty() -> frozenset[str]:
-    return words("clause_openers") | words("pronouns")
+    return words("clause_openers") | words("pronouns") | words("exclamations")
