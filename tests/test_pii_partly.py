@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.pii import detect
+from pipeline.pii.written import write
 from tests.pii_calls import POLICY, Unmodelled, found_in, said, turns
 
 
@@ -141,3 +142,28 @@ def test_hardly_heard_words_before_the_introduction_of_a_name_stay() -> None:
     unsure = [replace(word, probability=0.5) for word in call[0].words[-2:]]
     call = (replace(call[0], words=(*call[0].words[:-2], *unsure)),)
     assert said(call, detect(call, Unmodelled(), {}, POLICY)) == [("PERSON", "Yelanda Colossi")]
+
+
+def test_a_street_whose_name_was_hardly_heard() -> None:
+    """Between the number of a house and the kind of its street stands a name, whatever it was heard as."""
+    assert "75 warp close," in _taken("C: We moved to 75 warp~ close, thanks.")
+    assert found_in("C: It took 75 people to close, thanks.") == []
+
+
+def test_a_number_said_back_as_prices() -> None:
+    """Digits that were just given are the same value however the recogniser groups them; other prices are none."""
+    given = "A: What's the customer number?\nC: It is 9-8-7-6, then 7-4-3-3-4-1.\n"
+    assert "98.76, 74.33, 41." in _taken(f"{given}A: So 98.76, 74.33, 41.")
+    assert "74.33" not in _taken(f"{given}A: So 98.75, 74.33, 41.")
+
+
+def test_a_letter_heard_by_its_sound_before_the_word_for_it() -> None:
+    """A Y is heard as "why"; tea for two is none."""
+    assert write(["why", "for", "yacht", "S", "for", "sugar"]).text == "YS"
+    assert write(["tea", "for", "two"]).text == "tea for 2"
+
+
+def test_a_name_of_the_address_is_heard_again_in_two_words() -> None:
+    """A name that is misheard as everyday words sounds like the one that was given with the address."""
+    call = "A: Your full name and the first line of the address.\nC: Six, Applegate Lane.\nA: I know Apple~ gate~ well."
+    assert "Apple gate" in _taken(call)

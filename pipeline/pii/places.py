@@ -25,7 +25,7 @@ MAX_TAIL = 12
 MAX_NAMED = 2
 MIN_NAME = 3
 UNSURE = 0.4
-"""Probability below which a word may be a part of any name."""
+"""Probability below which a word may be a part of any name, or of any street's."""
 _BOX = re.compile(r"p ?\.?o\.? ?box|post office box")
 
 
@@ -85,12 +85,17 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
     for end in range(first, min(first + MAX_STREET_WORDS + 1, len(stream))):
         word = stream[end]
         if word.fold in words("streets") and end > first:
-            named = any(t.capital or t.fold in words("sides") or t.number for t in stream[first:end])
+            named = any(_may_name(token) for token in stream[first:end])
             return end + 1 if named or word.fold in ("street", "avenue", "road", "lane", "drive", "boulevard") else 0
         named = word.fold == "the" and word.capital  # "The Spinney"
         if (word.fold in words("never_in_street") and not named) or (stream[end].stop and end > first):
             return 0
     return 0
+
+
+def _may_name(token: Token) -> bool:
+    """Whether a token between the number of a house and the kind of its street is a name, however it was heard."""
+    return token.capital or token.number or token.fold in words("sides") or token.sure < UNSURE
 
 
 def _is_number_of(stream: Sequence[Token], at: int) -> bool:

@@ -10,6 +10,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
+from pipeline.pii.dialogue import sentences
 from pipeline.pii.doubts import sounding_alike
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans, streams
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MIN_DIGITS = 4
 MODELLED = "recognised"
 """How a reason begins that rests on the model alone: of such findings, only widespread names are looked for again."""
+MIN_SAID_BACK = 6
 MIN_LETTERS = 4
 MIN_SPELT = 3
 MAX_PHRASE = 4
@@ -57,11 +59,12 @@ def repeats(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
                 if _repeatable(token) and (is_known(token) or len(tokens) > 1 or not span.reason.startswith(MODELLED)):
                     said.setdefault(token.fold.removesuffix("'s"), span.entity_type)
     yield from _numbers(call, values)
+    yield from _said_back(call, values)
     yield from _codes(call, found)
     yield from _phrases(call, phrases)
     yield from _words(call, said)
     yield from _letters(call, found)
-    yield from sounding_alike(call.lines, [word for word, kind in said.items() if kind == "PERSON"])
+    yield from sounding_alike(call.lines, [word for word, kind in said.items() if kind in ("PERSON", "ADDRESS")])
 
 
 def _tokens(call: Talk, span: PiiSpan) -> list[Token]:
@@ -92,6 +95,19 @@ def _numbers(call: Talk, values: dict[str, list[PiiSpan]]) -> Iterator[PiiSpan]:
             kind = next((span.entity_type for span in like if not _is_of(run.tokens[0], span)), None)
             if kind is not None:
                 yield from spans(run.tokens, kind, 0.8, "digits of a value found elsewhere")
+
+
+def _said_back(call: Talk, values: dict[str, list[PiiSpan]]) -> Iterator[PiiSpan]:
+    """Spans of sentences whose numbers, read as prices or not, are together a value or the rest of one."""
+    for line in call.lines:
+        for start, end in sentences(line.tokens):
+            numbers = [at for at in range(start, end) if line.tokens[at].number]
+            digits = "".join(line.tokens[at].digits for at in numbers)
+            if len(numbers) > 1 and len(digits) >= MIN_SAID_BACK:
+                like = next((found for value, found in values.items() if digits in value), [])
+                if like and not any(_is_of(line.tokens[numbers[0]], span) for span in like):
+                    run = line.tokens[numbers[0] : numbers[-1] + 1]
+                    yield from spans(run, like[0].entity_type, 0.8, "a value said back")
 
 
 def _codes(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:

@@ -38,7 +38,10 @@ def unit_at(atoms: Sequence[Atom], place: int) -> Unit | None:
         return _explained(atoms, place) or Unit("0", place, place + 1, sureness, spelled=True)
     if len(text) == 1:
         return _letter(atoms, place)
-    return (_cased(atoms, place) or _named(atom, place)) if atom.whole else None
+    if not atom.whole:
+        return None
+    tied = _explained(atoms, place) if text in vocabulary.LETTERS_BY_SOUND else None
+    return tied or _cased(atoms, place) or _named(atom, place)
 
 
 def _among_letters(atoms: Sequence[Atom], place: int) -> bool:
@@ -104,8 +107,8 @@ def _letter(atoms: Sequence[Atom], place: int) -> Unit | None:
 
 
 def _explained(atoms: Sequence[Atom], place: int) -> Unit | None:
-    """Read "B as in boy", "J for Juliet", "J like John" and "B, bravo"; the word must begin with the letter."""
-    letter = atoms[place].text[0]
+    """Read "B as in boy", "J for Juliet", "B, bravo", "why for yacht" and the like; the word begins with the letter."""
+    letter = vocabulary.LETTER_SOUNDS.get(atoms[place].text, atoms[place].text)[0].lower()
     if not atoms[place].whole:
         return None
     after = [atom.text for atom in atoms[place + 1 : place + 6]]

@@ -49,6 +49,8 @@ LETTER_SOUNDS = {
     "jay": "J", "kay": "K", "el": "L", "ell": "L", "em": "M", "en": "N", "pea": "P", "pee": "P", "cue": "Q",
     "queue": "Q", "are": "R", "ess": "S", "tea": "T", "tee": "T", "you": "U", "vee": "V", "ex": "X", "why": "Y",
 }  # fmt: skip
+# Sounds of letters behind which "for" and a word say nothing else ("why for yacht", but "tea for two").
+LETTERS_BY_SOUND = frozenset(LETTER_SOUNDS) - {"be", "see", "are", "you", "eye", "tea", "sea"}
 CASES = frozenset({"capital", "uppercase", "lowercase", "small"})
 PHONETIC_A_I = frozenset({
     "apple", "able", "adam", "alice", "alpha", "alfa", "andrew", "anna", "ant", "apples", "arthur",
