@@ -227,7 +227,9 @@ def words_of(aligned: list[dict[str, Any]]) -> tuple[Word, ...]:
             continue
         word = Word(text, TimeSpan(start_s, max(float(each["end"]), start_s)), float(each["probability"]))
         long = drawn_out(word)
-        if each["word"].startswith(" ") or parted or long:
+        if each["word"].startswith(" "):
+            words.append(word)
+        elif parted or long:
             words.append(replace(word, text=text.lstrip(_JOINTS) or text))
         else:
             before = words.pop()

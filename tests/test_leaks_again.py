@@ -144,6 +144,14 @@ def test_a_doubt_that_the_first_hearing_settles(said: str, *, taken: bool) -> No
     assert bool(heard_again(before, words, span(2.9, 6.0))[1]) is taken
 
 
+@pytest.mark.parametrize(("known", "taken"), [({}, False), ({"PASSWORD": ["garlic paper"]}, True)])
+def test_a_known_value_is_a_leak_whatever_was_heard_before(known: dict[str, list[str]], *, taken: bool) -> None:
+    """Surer everyday words of the first hearing do not let off what the platform said must not stay."""
+    before = understood(tuple(_heard_with(each, 0.95) for each in CALL), known)
+    words = [replace(w, probability=0.6) for w in spoken("garlic paper and so on", 16.5)]
+    assert bool(heard_again(before, words, span(16.4, 18.6))[1]) is taken
+
+
 def _heard_with(turn: Turn, probability: float) -> Turn:
     return replace(turn, words=tuple(replace(each, probability=probability) for each in turn.words))
 

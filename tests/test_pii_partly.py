@@ -144,6 +144,19 @@ def test_hardly_heard_words_before_the_introduction_of_a_name_stay() -> None:
     assert said(call, detect(call, Unmodelled(), {}, POLICY)) == [("PERSON", "Yelanda Colossi")]
 
 
+@pytest.mark.parametrize(("sure", "taken"), [(0.2, True), (0.5, False)])
+def test_something_must_be_hardly_heard_beside_a_part_of_a_code(sure: float, *, taken: bool) -> None:
+    """Words that are merely unsure beside a part of a code stay; with one that was hardly heard they go."""
+    call = tuple(
+        replace(
+            each, words=tuple(replace(w, probability=sure if w.text in ("old", "sell") else 0.9) for w in each.words)
+        )
+        for each in turns("C: the car is a hatchback and you can't sell an old J-N-Z.")
+    )
+    found = " ".join(words for _, words in said(call, detect(call, Unmodelled(), {}, POLICY)))
+    assert ("old" in found) is taken
+
+
 def test_a_street_whose_name_was_hardly_heard() -> None:
     """Between the number of a house and the kind of its street stands a name, whatever it was heard as."""
     assert "75 warp close," in _taken("C: We moved to 75 warp~ close, thanks.")

@@ -227,7 +227,7 @@ def _told_by_first(
     With the value out of hearing, "my account number is" reads as a part of it, and what is cut off is heard as
     anything. An everyday word that was heard there and let stand is told beside a redaction, and where the finding is
     no more than a doubt; beside a redaction, one that is hardly heard now and none of the value; any word that is not
-    sure where everyday words were, and were let stand.
+    sure where everyday words were, and were let stand. A word of a value that is known or was redacted never is.
     """
     turn, said = turns[found.turn], _said(turns, found)
     beside = turn.words[max(found.words.first - 1, 0) : found.words.end + 1]
@@ -235,8 +235,12 @@ def _told_by_first(
     once = [word for word in before.words(turn.channel) if any(word.span.overlaps(span) for span in near)]
     hidden, stood = ({fold(w.text) for w in once if gone[turn.channel](w.span) is each} for each in (True, False))
 
+    given = {fold(part) for each in (before.known, values(before)) for many in each.values() for part in _parts(many)}
+
     def told(word: Word) -> bool:
         text, sure = fold(word.text), word.probability
+        if text in given:
+            return False
         if text in stood:
             return _is_everyday(text) and (bool(hidden) or found.score <= UNTOLD)
         if text in hidden:
@@ -249,6 +253,10 @@ def _told_by_first(
         )
 
     return not digits_of(write([word.text for word in said]).text) and all(told(word) for word in said)
+
+
+def _parts(texts: Sequence[str]) -> list[str]:
+    return [part for text in texts for part in text.split()]
 
 
 def _is_everyday(word: str) -> bool:
