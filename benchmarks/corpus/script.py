@@ -27,7 +27,12 @@ from typing import Any
 from benchmarks.corpus import values
 
 SCRIPTS = Path(__file__).parent / "scripts"
-FILES = {"dev": ("0?_*.toml", "10_*.toml"), "fresh": ("11_*.toml", "13_*.toml"), "held-out": ("12_*.toml",)}  # of a set
+FILES = {  # of a set
+    "dev": ("0?_*.toml", "10_*.toml"),
+    "fresh": ("11_*.toml", "13_*.toml"),
+    "held-out": ("12_*.toml",),
+    "wild": ("14_*.toml",),
+}
 CHANNEL_OF = {"A": "agent", "C": "customer"}
 SOUND_STYLES = ("fsdd", "allison", "dtmf", "dtmf_real")
 LAYOUTS = (*("stereo",) * 10, *("mono",) * 6, "legs")
