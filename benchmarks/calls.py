@@ -1,8 +1,9 @@
 """Labelled calls as the runs use them, and callseal run on one of them through its command line.
 
-Sets: ``dev`` (the generated corpus of a seed), ``fresh``, ``held-out`` and ``wild`` (calls written later, in other
-words, from scripts of their own; nobody tunes on the second), ``real`` (labels in ``benchmarks/corpus/real``,
-recordings outside the repository), ``test`` (the few short calls under ``tests/data/corpus``).
+Sets: ``dev`` (the generated corpus of a seed), ``fresh``, ``held-out``, ``held-out-2`` and ``wild`` (calls written
+later, in other words, from scripts of their own; nobody tunes on the second and third), ``real`` (labels in
+``benchmarks/corpus/real``, recordings outside the repository), ``test`` (the few short calls under
+``tests/data/corpus``).
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def _aligned(head: list[str], rows: list[list[str]]) -> str:
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """Both tables as text, and the five worst leaks of each chain by call and time."""
+    """Both tables as text, and the five worst leaks of each chain by call and time, if any are told."""
     out = [
         "",
         _aligned(["figure", *results["chains"]], overall_rows(results)),
@@ -118,8 +118,8 @@ def table(results: Mapping[str, Any]) -> str:
         _aligned(_type_head(results), type_rows(results)),
     ]
     for name, chain in results["chains"].items():
-        out += ["", f"worst of {name}:"]
-        out += [_worst_line(item) for item in chain["worst"]]
+        if chain["worst"]:
+            out += ["", f"worst of {name}:", *(_worst_line(item) for item in chain["worst"])]
     return "\n".join(out)
 
 
@@ -182,7 +182,9 @@ def page(results: Mapping[str, Any]) -> str:
     )
     facts = f"{results['made_at']}, weights {results['weights']}, seed {results['seed']}, {results['machine']}"
     worst = "".join(
-        f"<h2>Worst of {html.escape(name)}</h2>{_worst(chain['worst'])}" for name, chain in results["chains"].items()
+        f"<h2>Worst of {html.escape(name)}</h2>{_worst(chain['worst'])}"
+        for name, chain in results["chains"].items()
+        if chain["worst"]
     )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'

@@ -3,7 +3,7 @@
 Takes the scripts of a generated set as words with times, numbers written as a recogniser writes them, and gives how
 many labelled values lose a word to the transcript and how many other words are taken. No sound and no recogniser: a
 minute for any seed. It bounds from below what a run of ``benchmarks.accuracy`` leaves, and tells a rule that does not
-know a wording from a recogniser that did not hear it. ``--list`` shows what was missed, except of the held-out set.
+know a wording from a recogniser that did not hear it. ``--list`` shows what was missed, except of the held-out sets.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in args.seeds:
             for template in script.of_set(args.set):
                 count(script.fill(template, seed), rooms, counted)
-    if args.list and args.set != "held-out":
+    if args.list and args.set not in script.HELD_OUT:
         print("\n".join(counted.missed))
     for kind, labelled in sorted(counted.labelled.items()):
         print(f"{kind:22}{counted.leaked[kind]:5} of {labelled}")
