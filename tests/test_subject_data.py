@@ -197,6 +197,14 @@ def test_the_page_can_be_read_without_a_network(held: Custody, tmp_path: Path) -
     assert all(call_id in text for call_id in ("CA-scripted", "CA-mono", "CA-waiting"))
 
 
+def test_the_page_names_each_export(held: Custody, tmp_path: Path) -> None:
+    """The page tells the person to look with each call for who else has had it; there it stands."""
+    held.records.note("CA-scripted", "exported", {"files": 2}, NOW)
+    handed(held, tmp_path / "out")
+    exported = f"<th>Exported</th><td>{NOW:%Y-%m-%d %H:%M}</td>"
+    assert (tmp_path / "out" / "index.html").read_text().count(exported) == 1
+
+
 def test_a_folder_with_something_in_it_is_refused(held: Custody, tmp_path: Path) -> None:
     """Two persons' data are never mixed; nothing is written then. A speaker that the call has not is refused, too."""
     (tmp_path / "out").mkdir()

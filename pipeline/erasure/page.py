@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
-    "h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}"
-    "td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #ddd}"
-    "td{overflow-wrap:anywhere}code{font-size:.85em}@media print{body{margin:0}}"
+    ":root{color-scheme:light dark}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}"
+    "h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}"
+    "table{border-collapse:collapse;width:100%;margin:.8rem 0}"
+    "td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #8886}"
+    "th{overflow-wrap:break-word}code{font-size:.85em}@media print{body{margin:0}}"
+    "@media (max-width:40rem){.rows thead{display:none}.rows td{display:block;padding:0;border:0}"
+    ".rows tr{display:block;padding:.4rem 0;border-bottom:1px solid #8886}"
+    ".rows td::before{content:attr(data-head)': '}}"
 )
 
 
@@ -42,8 +47,8 @@ def page(body: Mapping[str, Any], key_id: str) -> str:
         ),
         "<h2>What was erased</h2>",
         (
-            f"<p>{len(erased['calls'])} calls, one leg of {len(erased['legs_silenced'])} calls, "
-            f"{len(erased['objects'])} objects, {len(erased['keys'])} keys.</p>"
+            f"<p>Calls: {len(erased['calls'])}; calls of which one leg: {len(erased['legs_silenced'])}; "
+            f"objects: {len(erased['objects'])}; keys: {len(erased['keys'])}.</p>"
         ),
         _table(("Key", "Destroyed"), ((each["key_id"], each["destroyed_at"]) for each in erased["keys"])),
         _table(
@@ -71,7 +76,8 @@ def page(body: Mapping[str, Any], key_id: str) -> str:
             "<code>callseal certificate verify FILE --public-key FILE</code>, or with any Ed25519 library.</p>"
         ),
     ]
-    head = f'<meta charset="utf-8"><title>Certificate of erasure</title><style>{_STYLE}</style>'
+    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f'<meta charset="utf-8">{view}<title>Certificate of erasure</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
 
 
@@ -81,10 +87,15 @@ def _facts(facts: Mapping[str, Any]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(map(_cell, head, row))}</tr>" for row in rows)
     if not body:
         return "<p>None.</p>"
-    return f"<table><tr>{''.join(f'<th>{escape(name)}</th>' for name in head)}</tr>{body}</table>"
+    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    return f'<table class="rows"><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _cell(name: str, value: Any) -> str:
+    return f'<td data-head="{escape(name)}">{escape(str(value))}</td>'
 
 
 def _list(title: str, values: Iterable[str]) -> str:

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _STYLE: Final = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #ddd;"
-    "vertical-align:top}section{margin:2rem 0;padding-top:1rem;border-top:2px solid #222}audio{width:100%}"
-    ".note{color:#555}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}"
+    "table{border-collapse:collapse;width:100%;margin:.8rem 0}"
+    "td,th{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #8886;vertical-align:top}"
+    "th{width:30%;overflow-wrap:break-word}"
+    "section{margin:2rem 0;padding-top:1rem;border-top:2px solid}audio{width:100%}"
 )
 _TITLES: Final = {
     "controller": "Who keeps it",
@@ -35,15 +37,16 @@ def page(data: Mapping[str, Any], turns: Mapping[str, Sequence[Mapping[str, Any]
     told = data["told"].items()
     body = [
         "<h1>What is held of you</h1>",
-        f"<p>Answered on {_day(data['answered_at'])}, request {escape(data['request_id'])}.</p>",
+        f"<p>Answered on {_day(data['answered_at'])} (all times UTC), request {escape(data['request_id'])}.</p>",
         "<p>Recordings have personal data replaced by a tone; the other side of each call is silent.</p>",
         _table((_TITLES[key], what if isinstance(what, str) else ", ".join(what)) for key, what in told),
-        f"<p>{len(data['calls'])} calls. The same for a machine: <a href='data.json'>data.json</a>.</p>",
+        f"<p>Calls: {len(data['calls'])}. The same for a machine: <a href='data.json'>data.json</a>.</p>",
         *(_call(call, parts[call["call_id"]], turns) for call in data["calls"]),
         _history(data),
     ]
     head = (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>What is held of you</title>"
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'><title>What is held of you</title>"
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'; "
         f"media-src 'self' file:\"><style>{_STYLE}</style></head><body>"
     )
@@ -58,14 +61,19 @@ def _call(call: Mapping[str, Any], part: Mapping[str, Any], turns: Mapping[str, 
         ("State", call["status"]),
         ("Consent", f"{consent['verdict']}: {consent['reason']}" if consent else "none on record"),
         *(
-            (f"Kept: {each['kind']}", f"until {_day(each['retain_until'])}: {each['because']}")
+            (f"Kept: {each['kind'].replace('_', ' ')}", f"until {_day(each['retain_until'])}: {each['because']}")
             for each in call["artifacts"]
         ),
         *(("Kept longer by", f"{each['kind']} {each['hold_id']}") for each in call["held_by"]),
+        *(("Exported", _day(event["at"])) for event in call["history"] if event["what"] == "exported"),
         *(("Left out", why) for why in part["withheld"]),
     ]
     found = [path for path in part["files"] if "/audio." in path]
-    sound = "".join(f"<audio controls preload='none' src='{escape(path, quote=True)}'></audio>" for path in found)
+    named = escape(f"Recording of call {call['call_id']}", quote=True)
+    sound = "".join(
+        f"<audio controls preload='none' aria-label='{named}' src='{escape(path, quote=True)}'></audio>"
+        for path in found
+    )
     spoken = [row for path in part["files"] for row in _spoken(turns.get(path, ()))]
     return f"<section>{_table(rows)}{sound}{_table(spoken)}</section>"
 
