@@ -195,7 +195,7 @@ def test_a_run_leaves_json_and_a_page(tmp_path: Path) -> None:
     assert list(results["measures"]) == ["sealing", "gpu"]
     assert results["measures"]["sealing"]["figures"]["seal_ratio"]["value"] > 0
     assert results["measures"]["gpu"]["not_measured"]
-    assert "<table>" in (tmp_path / "b.html").read_text()
+    assert "<table" in (tmp_path / "b.html").read_text()
     assert not (tmp_path / "data").exists()
 
 
@@ -240,7 +240,7 @@ def _results(**measures: Result) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(1.6, "1.6 x | met |"), (1.2, "1.2 x | not met: of callseal's time: listening again 60%")]
+    ("value", "said"), [(1.6, "1.6 x | met |"), (1.2, "1.2 x | not met: of callseal's time: listening again 60 %")]
 )
 def test_a_target_is_met_or_the_reason_is_measured(value: float, said: str) -> None:
     """Where it is not met, the table says where the time goes."""
@@ -249,16 +249,62 @@ def test_a_target_is_met_or_the_reason_is_measured(value: float, said: str) -> N
     assert said in tables.summary(_results(two_channels=found))
 
 
+def test_a_ratio_that_is_missed_says_what_it_would_take() -> None:
+    """What listening again costs, and the time that is left at the target if hearing alone takes more."""
+    found = Result(
+        {
+            "ratio_pyannote": figure("ratio", [2.0], "x", "higher", depends=False),
+            "ratio_pyannote_unverified": figure("the same", [2.5], "x", "higher", depends=False),
+        }
+    )
+    stages = {"transcribe": 4.0, "diarize": 3.0, "verify": 2.0}
+    found.detail |= {"stages_s": {"callseal": stages, "pyannote": {"transcribe": 18.0}}, "audio_s": 60.0}
+    said = tables.summary(_results(mono=found))
+    assert "without listening again, which the other does not do, 2.5 x" in said
+    assert "10 x would be 1.8 s for these calls, first hearing and diarization alone are 7 s" in said
+    found.detail["stages_s"]["pyannote"] = {"transcribe": 71.0}
+    assert "would be" not in tables.summary(_results(mono=found))
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (0, "; what is misheard is covered all the same: of the 9 labelled values of the two-channel calls"),
+        (2, "2 by callseal; of the 9 labelled values of the two-channel calls, these among them, callseal leaves 2"),
+    ],
+)
+def test_numbers_that_are_missed_are_held_against_what_is_left(left: int, said: str) -> None:
+    """Who heard how many, and what the same run left of them; that they are covered is said only if they are."""
+    heard = Result({"numbers_behind": figure("behind", [1.0], "count", "lower")})
+    heard.figures |= {f"speed_{name}": figure(name, [1.0], "x real time") for name in ("callseal", "sequential")}
+    heard.detail["numbers_heard"] = {"callseal": [2, 4], "sequential": [3, 4]}
+    whole = Result(detail={"leaks": {"callseal": {"entities": 9, "leaked_entities": left}}})
+    whole.detail["leaks"]["callseal"] |= dict.fromkeys(("leaked_entities_share", "leaked_s_share", "over_redaction"), 0)
+    shown = tables.summary(_results(transcription=heard, two_channels=whole))
+    assert "not met: heard of 4: 3 by sequential, 2 by callseal" in shown
+    assert said in shown
+
+
 def test_the_page_loads_nothing() -> None:
     """One file, no script, no address but the names of SVG's namespaces."""
     committed = command.latest()
     assert committed is not None
     results = command.read(committed)
     shown = page.page(results)
-    assert shown.count("<svg") == len(page.plots(results)) > 0
+    assert shown.count("<svg") == 2
     assert "<script" not in shown
-    assert not re.search(r"(src|@import|url\(['\"]?http|<link)", shown)
+    assert not re.search(r"(\bsrc=|@import|url\(['\"]?http|<link)", shown)
     assert set(re.findall(r"https?://[\w.]+", shown)) <= {"http://www.w3.org"}
+
+
+def test_the_page_shows_the_committed_results() -> None:
+    """What is committed is what the generator makes; plots may differ in a digit between machines."""
+    committed = command.latest()
+    assert committed is not None
+    kept = (command.RESULTS / "report.html").read_text(encoding="utf-8")
+    made = page.page(command.read(committed))
+    words_kept, words_made = (re.sub(r"<svg.*?</svg>", "", each, flags=re.DOTALL) for each in (kept, made))
+    assert words_kept == words_made
 
 
 @pytest.mark.parametrize("document", command.BLOCKS)

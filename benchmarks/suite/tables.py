@@ -15,7 +15,7 @@ from benchmarks.suite.machine import BUSY
 from benchmarks.suite.measures import MEASURES, TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.suite.figures import Figure
     from benchmarks.suite.measures import Target
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 WHISPERX: Final = (
     "WhisperX is not measured: 3.8.6 asks for torch 2.8 and huggingface-hub below 1, which do not go with what callseal"
     " needs, and the alignment weights that its word times come from are fetched from a hub while it runs."
+)
+READING: Final = (
+    "Medians, with the quartiles as spread; ratios are taken call by call between chains that took turns. "
+    f"A tilde marks figures of minutes in which other processes used more than {100 * BUSY:.0f} % of the machine."
 )
 SUMMARY: Final = (
     ("two_channels", ("speed_callseal", "ratio_batched", "ratio_batched_unverified", "ratio_sequential", "leaked")),
@@ -79,16 +83,57 @@ def _verdict(target: Target, results: Mapping[str, Any]) -> Verdict:
 
 
 def _bounded_by(target: Target, measure: Mapping[str, Any], results: Mapping[str, Any]) -> str:
-    """Where the time of a whole call goes, from the same run."""
-    stages = measure["detail"].get("stages_s", {}).get("callseal")
+    """Why, by figures of the same run; empty where it has none that say."""
+    reasons = _words_that_differ if target.key == "numbers_behind" else _time_that_is_needed
+    return "; ".join(reasons(target, measure, results))
+
+
+def _words_that_differ(_: Target, measure: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[str]:
+    """Who hears how many numbers, and what is left of them: those calls are among the ones of two channels."""
+    heard = measure["detail"].get("numbers_heard", {})
+    by = [
+        f"{heard[name][0]} by {measure['figures'][f'speed_{name}']['title']}"
+        for name in ("sequential", "sequential_beam1", "callseal")
+        if name in heard
+    ]
+    if by:
+        yield f"heard of {heard['callseal'][1]}: " + ", ".join(by)
+    left = results["measures"].get("two_channels", {}).get("detail", {}).get("leaks", {}).get("callseal")
+    if left:
+        covered = "" if left["leaked_entities"] else "what is misheard is covered all the same: "
+        yield (
+            f"{covered}of the {left['entities']} labelled values of the two-channel calls, these among them, "
+            f"callseal leaves {left['leaked_entities']}"
+        )
+
+
+def _time_that_is_needed(target: Target, measure: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[str]:
+    """Where the time of whole calls goes; what listening again costs; what cannot be left out."""
+    chains = measure["detail"].get("stages_s", {})
+    stages = chains.get("callseal")
     if not stages:
-        return ""
-    total = sum(stages.values())
-    first = sorted(stages, key=lambda stage: -stages[stage])[:3]
-    said = ", ".join(f"{_STAGES.get(stage, stage)} {stages[stage] / total:.0%}" for stage in first)
+        return
+    total_s = sum(stages.values())
+    first = sorted(stages, key=lambda name: -stages[name])[:3]
+    yield "of callseal's time: " + ", ".join(f"{stage(name)} {share(stages[name] / total_s)}" for name in first)
+    unverified = measure["figures"].get(f"{target.key}_unverified")
+    if unverified:
+        yield f"without listening again, which the other does not do, {quantity(unverified['value'], 'x')}"
+    theirs = chains.get(target.key.removeprefix("ratio_"))
+    needed_s = stages.get("transcribe", 0.0) + stages.get("diarize", 0.0)
+    if theirs and needed_s > sum(theirs.values()) / target.value:
+        allowed_s = number(sum(theirs.values()) / target.value)
+        what = "first hearing and diarization" if stages.get("diarize") else "first hearing"
+        asked = quantity(target.value, target.unit)
+        yield f"{asked} would be {allowed_s} s for these calls, {what} alone are {number(needed_s)} s"
     reached = results["measures"].get("roofline", {}).get("figures", {}).get("reached")
-    encoder = f"; the encoder reaches {reached['value']:.0f} % of its bound" if reached and target.unit == "x" else ""
-    return f"of callseal's time: {said}{encoder}"
+    if reached and target.unit == "x":
+        yield f"the encoder reaches {reached['value']:.0f} % of its bound"
+
+
+def stage(name: str) -> str:
+    """A stage in words."""
+    return _STAGES.get(name, name)
 
 
 _STAGES: Final = {
@@ -121,12 +166,12 @@ def written_into(text: str, name: str, results: Mapping[str, Any]) -> str:
 def summary(results: Mapping[str, Any]) -> str:
     """The front page's table: targets first, then the figures that say most."""
     rows = [row for name, keys in SUMMARY for row in _rows(name, keys, results)]
-    return "\n".join([origin(results), "", _targets(results), "", _markdown(("measured", "median", "spread"), rows)])
+    return "\n".join([_read(results), "", _targets(results), "", _markdown(("measured", "median", "spread"), rows)])
 
 
 def performance(results: Mapping[str, Any]) -> str:
     """Every figure of every measure, and the stages of a call."""
-    parts = [origin(results), "", _targets(results)]
+    parts = [_read(results), "", _targets(results)]
     for name, measure in results["measures"].items():
         parts += ["", f"### {MEASURES[name].title}", ""]
         parts += [busy_note(measure), *measure["notes"], ""] if measure["notes"] or busy_note(measure) else []
@@ -138,7 +183,7 @@ def performance(results: Mapping[str, Any]) -> str:
 
 def plain(results: Mapping[str, Any]) -> list[str]:
     """The same for a terminal: targets, then every figure."""
-    lines = ["", origin(results), ""]
+    lines = ["", _read(results), ""]
     lines += _aligned([["target", "asked for", "measured", ""], *_target_rows(results)])
     for name, measure in results["measures"].items():
         lines += ["", MEASURES[name].title, *(f"  {row}" for row in _aligned(full(measure)))]
@@ -158,10 +203,12 @@ def origin(results: Mapping[str, Any]) -> str:
     quick = " The short version of the suite." if results["quick"] else ""
     return (
         f"Commit {results['commit']}, {results['made_at'][:10]}; {machine['processor']}, {machine['cores']} cores "
-        f"({', '.join(machine['flags'])}), {machine['memory_gb']:.0f} GB, {gpus}. {versions}.{quick} "
-        "Medians, with the quartiles as spread; ratios are taken call by call between chains that took turns. "
-        f"A tilde marks figures of minutes in which other processes used more than {BUSY:.0%} of the machine."
+        f"({', '.join(machine['flags'])}), {machine['memory_gb']:.0f} GB, {gpus}. {versions}.{quick}"
     )
+
+
+def _read(results: Mapping[str, Any]) -> str:
+    return f"{origin(results)} {READING}"
 
 
 def _targets(results: Mapping[str, Any]) -> str:
@@ -208,7 +255,7 @@ def _is_busy(figure: Figure, measure: Mapping[str, Any]) -> bool:
 def busy_note(measure: Mapping[str, Any]) -> str:
     """A sentence about what else ran; empty for a quiet machine."""
     busy = measure["others"]
-    return "" if busy is None or busy <= BUSY else f"Other processes used {busy:.0%} of the machine meanwhile."
+    return "" if busy is None or busy <= BUSY else f"Other processes used {share(busy)} of the machine meanwhile."
 
 
 def _stages(measure: Mapping[str, Any]) -> str:
@@ -219,7 +266,7 @@ def _stages(measure: Mapping[str, Any]) -> str:
     for chain, stages in chains.items():
         total = sum(stages.values())
         parts = ", ".join(
-            f"{stage} {seconds / total:.0%}" for stage, seconds in stages.items() if seconds / total >= 0.005
+            f"{name} {share(seconds / total)}" for name, seconds in stages.items() if seconds / total >= 0.005
         )
         rows.append([chain, f"{number(total)} s", f"{number(1000 * total / audio_s)} ms", parts])
     return _markdown(("chain", f"for {number(audio_s)} s of calls", "per second of call", "stages"), rows)
@@ -228,9 +275,9 @@ def _stages(measure: Mapping[str, Any]) -> str:
 def leaks(measure: Mapping[str, Any]) -> list[list[str]]:
     """What each chain left of the labelled values, and what it took of other speech; no rows if nobody counted."""
     chains = measure["detail"].get("leaks") or measure["detail"].get("chains") or {}
-    shares = ("leaked_entities_share", "leaked_s_share", "over_redaction")
+    keys = ("leaked_entities_share", "leaked_s_share", "over_redaction")
     return [
-        [chain, str(found["entities"]), str(found["leaked_entities"]), *(f"{found[share]:.1%}" for share in shares)]
+        [chain, str(found["entities"]), str(found["leaked_entities"]), *(share(found[key], 1) for key in keys)]
         for chain, found in chains.items()
     ]
 
@@ -243,6 +290,11 @@ def shown(figure: Figure) -> str:
 def quantity(value: float, unit: str) -> str:
     """A number with its unit; a count has none."""
     return number(value) if unit == "count" else f"{number(value)} {unit}"
+
+
+def share(value: float, digits: int = 0) -> str:
+    """A share of 1 as a percentage."""
+    return f"{100 * value:.{digits}f} %"
 
 
 def number(value: float) -> str:
