@@ -33,6 +33,7 @@ class Browser:
     """One session."""
 
     driver: httpx.Client
+    session: str
 
     def open(self, path: Path, width_px: int, *, dark: bool = False) -> None:
         """Shows a file in a window of that width, as a phone does if it is below 600 px."""
@@ -67,7 +68,7 @@ class Browser:
         return self._post("goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
-        answer = self.driver.post(path, json=body).json()["value"]
+        answer = self.driver.post(f"{self.session}/{path}", json=body).json()["value"]
         assert not (isinstance(answer, dict) and "error" in answer), answer
         return answer
 
@@ -87,8 +88,9 @@ def browser(folder: Path) -> Iterator[Browser]:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
                 asked = {"capabilities": {"alwaysMatch": wanted}}
                 session = client.post("session", json=asked).json()["value"]["sessionId"]
-                client.base_url = httpx.URL(f"http://127.0.0.1:{port}/session/{session}/")
-                yield Browser(client)
-                client.delete("")
+                try:
+                    yield Browser(client, f"session/{session}")
+                finally:
+                    client.delete(f"session/{session}").raise_for_status()
         finally:
             driver.terminate()
