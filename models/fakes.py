@@ -79,9 +79,9 @@ class FakeTranscriber:
 
     def _words(self, window: Window) -> Iterator[Word]:
         length_s = sum(piece.span.duration_s for piece in window.pieces)
-        swallowed = [s for s in self.swallows.get(window.channel, ()) if length_s > s.duration_s + ALONE_S]
         for piece in window.pieces:
-            for word in self.script.get(window.channel, ()):
+            swallowed = [s for s in self.swallows.get(piece.channel, ()) if length_s > s.duration_s + ALONE_S]
+            for word in self.script.get(piece.channel, ()):
                 middle_s = (word.span.start_s + word.span.end_s) / 2
                 lost = any(span.start_s <= middle_s < span.end_s for span in swallowed)
                 if piece.span.start_s <= middle_s < piece.span.end_s and not lost:

@@ -63,17 +63,22 @@ class Vad(Protocol):
 class Piece:
     """Part of a window: ``offset_s`` in the window is ``span.start_s`` in the call."""
 
+    channel: Channel
     offset_s: float
     span: TimeSpan
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most WINDOW_S seconds of one channel for the recogniser."""
+    """At most WINDOW_S seconds for the recogniser."""
 
-    channel: Channel
     pieces: tuple[Piece, ...]
     samples: Signal = field(repr=False)
+
+    @property
+    def channel(self) -> Channel:
+        """Whose the first piece is; a window that is not listened to again is of one channel."""
+        return self.pieces[0].channel
 
     def part(self, span: TimeSpan) -> Window | None:
         """The part of the window that lies in a span of call time, from one piece; None if no piece holds it."""
@@ -82,7 +87,7 @@ class Window:
             if end_s - start_s >= MIN_PART_S:
                 first = round((piece.offset_s + start_s - piece.span.start_s) * SPEECH_RATE_HZ)
                 samples = self.samples[first : first + round((end_s - start_s) * SPEECH_RATE_HZ)]
-                return Window(self.channel, (Piece(0.0, TimeSpan(start_s, end_s)),), samples)
+                return Window((Piece(piece.channel, 0.0, TimeSpan(start_s, end_s)),), samples)
         return None
 
     def in_call(self, span: TimeSpan, *, paused: bool = False) -> TimeSpan:
@@ -245,9 +250,9 @@ class SpeechCutter:
     def _window(self, held: Sequence[tuple[TimeSpan, Signal]]) -> Window:
         pieces, offset_s = [], 0.0
         for span, _ in held:
-            pieces.append(Piece(offset_s, span))
+            pieces.append(Piece(self.channel, offset_s, span))
             offset_s += span.duration_s
-        return Window(self.channel, tuple(pieces), np.concatenate([samples for _, samples in held]))
+        return Window(tuple(pieces), np.concatenate([samples for _, samples in held]))
 
     def _forget(self, keep_from_s: float) -> None:
         """Drop what lies before, but for the padding that the next piece may want."""

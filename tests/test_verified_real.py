@@ -43,7 +43,7 @@ def test_the_sentinel_is_recognised(loaded: Rooms) -> None:
     quiet = np.zeros(SPEECH_RATE_HZ // 2, np.float32)
     sounds = [planted.carried(probe(recording(raw))) for _, raw in (LOSSY[name] for name in CODECS)]
     windows = [
-        Window(Channel.MIXED, (Piece(0.0, TimeSpan(0.0, 0.5)),), np.concatenate([quiet, sound])) for sound in sounds
+        Window((Piece(Channel.MIXED, 0.0, TimeSpan(0.0, 0.5)),), np.concatenate([quiet, sound])) for sound in sounds
     ]
     heard = [planted.begins(words) for _, words in loaded.listener().transcribe(windows, "en")]
     assert heard == [0] * len(CODECS)

@@ -161,15 +161,16 @@ def _heard(
     planted: tuple[Sentinel, Signal],
     rooms: Rooms,
 ) -> Hearing:
-    parts, audible = {}, {}
+    grounds, audible = {}, {}
     for channel in draft.channels:
         gone = tuple(each.span for each in draft.redactions if each.channel is channel)
         redacted = middles_in(gone)
         words = [word for word in draft.understood.words(channel) if not redacted(word.span)]
         around = tuple(span for on, span in targets if on is channel)
         speech = draft.understood.speech.get(channel, ())
-        ground = Ground(around, gone, speech, tuple(words), unsure=draft.verification.rounds == 0)
-        parts[channel], audible[channel] = where(ground, rooms.verify.context_s), words
+        grounds[channel] = Ground(around, gone, speech, tuple(words), unsure=draft.verification.rounds == 0)
+        audible[channel] = words
+    parts = where(grounds, rooms.verify.context_s)
     blocks = audio.decode_speech(written, rooms.audio.max_duration_s)
     return hear(blocks, parts, audible, rooms.listener(), draft.language, planted)
 

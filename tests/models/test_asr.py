@@ -21,7 +21,7 @@ CALL = Path(__file__).resolve().parents[2] / "scripts" / "demo" / "call.wav"
 def window() -> Window:
     """The first 12 s of the demo call's agent."""
     samples = next(iter(decode_speech(Recording((lambda: CALL.open("rb"),)), 60.0)))[0, : 12 * 16_000]
-    return Window(Channel.AGENT, (Piece(0.0, TimeSpan(0.0, 12.0)),), samples)
+    return Window((Piece(Channel.AGENT, 0.0, TimeSpan(0.0, 12.0)),), samples)
 
 
 @pytest.fixture(scope="module")
