@@ -44,7 +44,7 @@ ASKED = [
 def test_an_answer_is_pii_of_the_kind_that_was_asked_for(request_: str, answer: str, kind: str, mixed: bool) -> None:  # noqa: FBT001
     """All words of the answer are redacted under the kind of the question, on two channels and on one."""
     found = found_in(f"A: Okay, {request_}?\nC: {answer}", mixed=mixed)
-    assert [(k, len(w.split())) for k, w in found] == [(kind, len(answer.removeprefix("The ").split()))]
+    assert [(k, len(w.split())) for k, w in found] == [(kind, len(answer.split()))]
 
 
 @pytest.mark.parametrize(

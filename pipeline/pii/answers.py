@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.pii.dialogue import Talk, Window, gives, says_amount, sentences
 from pipeline.pii.lexicon import Shape, lexicon, words
 from pipeline.pii.lines import spans
+from pipeline.pii.mail import address_start
 from pipeline.pii.names import name_at, names_in
 from pipeline.pii.places import is_address_word, is_place_word
 from pipeline.pii.quantity import is_measured
@@ -190,7 +191,8 @@ def _address(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
         for first, end in sentences(part):
             sentence = without_lead(part[first:end])
             marked = [at for at, token in enumerate(sentence) if is_place_word(token)]
-            sure = any(_tells_address(sentence, at) for at in marked)
+            brief = len(sentence) <= 2 * MAX_ODD
+            sure = any(_tells_address(sentence, at) and (brief or not sentence[at].number) for at in marked)
             if (
                 marked
                 and (sure or not measures(sentence))
@@ -215,7 +217,7 @@ def _email(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             marked = any(_is_mail_word(token) for token in sentence)
             short = awaited and len(sentence) <= MAX_ODD and _is_odd(sentence)
             if sentence and (short or (marked and len(sentence) <= 3 * MAX_ODD)):
-                yield _without_plain_tail(sentence)
+                yield _without_plain_tail(_without_plain_lead(sentence))
                 awaited = not any(_ends_address(token) for token in sentence)
             elif sentence:
                 awaited = False
@@ -228,6 +230,13 @@ def _ends_address(token: Token) -> bool:
 def _is_odd(sentence: Sequence[Token]) -> bool:
     """Whether words in it are no everyday words, and none is a number."""
     return not any(t.number for t in sentence) and any(not lexicon().is_common(t.fold) for t in sentence)
+
+
+def _without_plain_lead(sentence: Sequence[Token]) -> Sequence[Token]:
+    """An address that was heard whole without the everyday words, surely heard, before it ("good, ana@example.org")."""
+    start, letters = address_start(sentence), words("heard_letters") | words("letter_words")
+    lead = [token for token in sentence[:start] if not _is_plain(token) or (token.fold in letters and not token.pause)]
+    return sentence if lead else sentence[start:]
 
 
 def _without_plain_tail(sentence: Sequence[Token]) -> Sequence[Token]:
@@ -260,7 +269,7 @@ def measures(content: Sequence[Token]) -> bool:
 def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
     """Parts of a sentence between words that were plainly heard, as far as they hold digits or letters."""
     unbroken = is_coded(content[0]) and len(content) <= MAX_CODE and not any(token.pause for token in content[:-1])
-    for at, part in enumerate((content,) if unbroken else _between_plain_words(content)):
+    for at, part in enumerate((content,) if unbroken else map(_after_clause, _between_plain_words(content))):
         if _mostly_spelt(part):
             last = max(at for at, token in enumerate(part) if _is_spelt(token))
             yield part[: last + 1] if _goes_on(part[last + 1 :]) else part
@@ -272,6 +281,14 @@ def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
         enough = sum(len(token.fold) for token in coded) >= MIN_CODE or (at == 0 and 2 * len(coded) >= len(core))
         if coded and enough and len(core) <= MAX_CODE:
             yield core
+
+
+def _after_clause(part: Sequence[Token]) -> Sequence[Token]:
+    """What follows a clause of surely heard words that are no figures ("a debit card, 5200 ...")."""
+    first = next((at for at, token in enumerate(part) if is_coded(token)), 0)
+    clause = part[:first]
+    heard = [t for t in clause if t.fold in words("heard_letters") or t.fold in words("code_words") or t.sure < SURE]
+    return part[first:] if clause and clause[-1].pause and not heard else part
 
 
 def _mostly_spelt(content: Sequence[Token]) -> bool:
@@ -352,17 +369,41 @@ def _after_preamble(content: Sequence[Token]) -> tuple[int, int]:
     return more[0] if about and more and not said[-1].question else (first, end)
 
 
+def _after_musing(part: Sequence[Token]) -> Sequence[Token]:
+    """An answer without what leads into it, and without a first sentence that says nothing ("Er, now then.")."""
+    content = without_lead(part)
+    first, end = next(sentences(content), (0, 0))
+    empty = words("talk_words") | words("clause_openers") | words("pronouns")
+    muses = end < len(content) and all(token.fold in empty for token in content[first:end])
+    return without_lead(content[end:]) if muses else content
+
+
+def _guessed(content: Sequence[Token]) -> Sequence[Token]:
+    """What is guessed in an answer ("Is it tangerine?"), which is no question back; else the answer as it is."""
+    said = " ".join(token.fold for token in content[:2])
+    guess = content[2 : next((at + 1 for at, token in enumerate(content) if token.stop), len(content))]
+    asks = {token.fold for token in guess} & (words("clause_openers") | words("pronouns") | {"the", "ok", "okay"})
+    return guess if said in ("is it", "was it") and 0 < len(guess) <= MAX_ODD and not asks else content
+
+
+def _before_more(content: Sequence[Token]) -> Sequence[Token]:
+    """An answer up to what is to be done after it ("... and then the hash key")."""
+    folds = [token.fold for token in content]
+    more = (at for at in range(1, len(folds) - 1) if folds[at : at + 2] in (["and", "then"], ["followed", "by"]))
+    return content[: next(more, len(content))]
+
+
 def _free(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
     taken = 0
     for part in parts:
         yield from _spelled(part)
-        content = without_lead(part)
+        content = _guessed(_after_musing(part))
         if not content or refuses(content) or _asks(content):
             continue
         if taken and content[0].fold in words("pronouns"):
             break
         first, end = _after_preamble(content)
-        yield content[first:end][:MAX_FREE]
+        yield _before_more(content[first:end])[:MAX_FREE]
         taken += 1
         if taken > 1 or first or any(not lexicon().is_common(token.fold) for token in content[first:end]):
             break

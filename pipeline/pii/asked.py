@@ -36,6 +36,7 @@ MAX_MISHEARD = 6
 SHORT = 4
 MAX_SUM = 5
 MAX_SAID = 24
+MAX_KEYED = 5
 """Words before a number in which the thing that it is the name of may be named."""
 TOLD, SURE = 2, 0.7
 """Words that say what a number is that ends their sentence, and how surely they must be heard."""
@@ -53,10 +54,12 @@ _CONTEXT = (
 def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterator[PiiSpan]:
     """Spans of every run of digits or letters that is PII."""
     given: dict[Window, str] = {}
+    dated_at = _dated_at(call, found)
     paid_at = -NEAR_CARD - 1
     for run in sorted((run for stream in streams(call.lines) for run in runs(stream)), key=lambda r: r.tokens[0].line):
         position = call.position(run.tokens[0])
-        window = _window_of(call, run, position, found, given)
+        open_now = [each for each in found if position < dated_at.get(each, position + 1) or _may_date(run)]
+        window = _window_of(call, run, position, open_now, given)
         if _is_amount(call, run, position, window):
             continue
         if window is not None:
@@ -65,9 +68,15 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
             score = 0.9 if window.strong else 0.7
             reason = "number after a request or announcement" if window.strong else "number near its name"
             yield from spans((*_misheard_digits(call, run, position, window), *run.tokens), kind, score, reason)
+        elif _is_keyed(call, run, position):
+            kind = "PIN"
+            yield from spans(run.tokens, kind, 0.6, "a number with a key to press after it")
         elif position - paid_at <= NEAR_CARD and _EXPIRY.fullmatch(run.text) and not run.measured:
             kind = "CARD_EXPIRY"
             yield from spans(run.tokens, kind, 0.6, "month and year after the number of a card")
+        elif position - paid_at <= 2 * NEAR_CARD and _may_verify(run):
+            kind = "CVV"
+            yield from spans(run.tokens, kind, 0.5, "a short number after the number of a card")
         elif unexplained(run, rules.unexplained_digits) and not _names_thing(call, run, position):
             kind = _by_context(run)
             yield from spans(run.tokens, kind, 0.5, UNEXPLAINED)
@@ -77,11 +86,42 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
             paid_at = position
 
 
+def _dated_at(call: Talk, found: Sequence[Window]) -> dict[Window, int]:
+    """Past the first full date that answers each window for one."""
+    ends: dict[Window, int] = {}
+    for line in call.lines:
+        for date in dates(line.tokens) if any(window.field.shape is Shape.DATE for window in found) else ():
+            first = call.firsts[line.index] + date.first
+            for window in found:
+                awaits = window.field.shape is Shape.DATE and window.start <= first < window.end
+                if awaits and date.full and window not in ends and _dates(call, window, line, first):
+                    ends[window] = call.firsts[line.index] + date.end
+    return ends
+
+
+def _may_date(run: Run) -> bool:
+    """Whether a number said after a date may still be one, corrected: a year, or figures enough for a whole date."""
+    return run.single or is_year(run.digits) or len(run.digits) > MAX_SUM
+
+
 def _is_amount(call: Talk, run: Run, position: int, window: Window | None) -> bool:
     """Whether a short number, not said digit by digit, is the first one said to "how much ...?" of the other side."""
     line = call.line(position)
     later = any(token.number for token in call.tokens[call.firsts[line.index] : position])
     return len(run.digits) <= MAX_SUM and not (run.single or later) and says_amount(call, line, window)
+
+
+def _is_keyed(call: Talk, run: Run, position: int) -> bool:
+    """Whether the pound, star or hash key is to be pressed after a number."""
+    line = call.line(position)
+    end = line.tokens.index(run.tokens[-1]) + 1 if run.tokens[-1] in line.tokens else len(line.tokens)
+    said = " ".join(token.fold for token in line.tokens[end : end + MAX_KEYED])
+    return len(run.digits) >= MIN_READ_BACK and lexicon().keyed.match(said) is not None
+
+
+def _may_verify(run: Run) -> bool:
+    """Whether a number is as long as a card's verification code and counts nothing."""
+    return run.text.isdecimal() and len(run.text) in (MIN_READ_BACK, SHORT) and run.single and not run.quantity
 
 
 def _names_thing(call: Talk, run: Run, position: int) -> bool:
@@ -145,7 +185,7 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     if strong and gives(window, line, call.speakers):
         if run.measured:  # a ZIP code may be heard as a price, and then is all that is said
             return first and digits >= SHORT and not run.unit and _dominates(line, run)
-        if _tells_when(run, window) or _tells_sum(line, run):
+        if _tells_when(run, window) or _tells_sum(line, run) or _is_numbered(run, window):
             return False
         if digits == 0:
             return window.field.shape is Shape.CODE or _dominates(line, run)
@@ -153,7 +193,7 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     least = 3
     if run.quantity or digits < least or (is_year(run.digits) and not run.single and not strong):
         return False
-    return digits >= 4 or position < window.near or strong
+    return digits >= 4 or position < window.near or (strong and (run.single or gives(window, line, call.speakers)))
 
 
 def _told_later(line: Line, run: Run) -> bool:
@@ -182,6 +222,12 @@ def _tells_when(run: Run, window: Window) -> bool:
         return True
     year = is_year(run.digits) and not run.single and window.field.shape is not Shape.DATE
     return year and before in words("before_year") and run.before[-2:-1] != ("ending",)
+
+
+def _is_numbered(run: Run, window: Window) -> bool:
+    """Whether a number, not said digit by digit, is that of a thing, a time or an amount by the word before it."""
+    short = len(run.digits) <= SHORT and not run.single and window.field.shape is not Shape.DATE
+    return short and bool(run.before) and lexicon().quantity_before.fullmatch(run.before[-1]) is not None
 
 
 def _tells_sum(line: Line, run: Run) -> bool:
@@ -230,14 +276,19 @@ def _by_context(run: Run) -> str:
 def dated(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
     """Spans of dates that were asked for or announced, and of full dates that can only be a birthday."""
     counted = [window for window in found if window.field.shape in _COUNTED and window.strong]
+    dated_at = _dated_at(call, counted)
     for line in call.lines:
         for date in dates(line.tokens):
             position = call.firsts[line.index] + date.first
             open_now = [window for window in counted if window.start <= position < window.end]
+            if not (date.full or date.month):
+                open_now = [window for window in open_now if position < dated_at.get(window, position + 1)]
             window = _awaits_date(
                 open_now, date, answered=bool(open_now) and _dates(call, open_now[-1], line, position)
             )
             first = date.first if window is None else _misheard_start(line.tokens, date)
+            if first and line.tokens[first - 1].fold == "the" and not line.tokens[first - 1].pause:
+                first -= 1
             tokens = (*line.tokens[first : date.end], *trailing_oh(line.tokens, date.end))
             if window is not None:
                 yield from spans(tokens, window.kind, 0.9, "date after a request or announcement")

@@ -13,7 +13,7 @@ from pipeline.pii.answers import without_lead
 from pipeline.pii.dialogue import sentences
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
-from pipeline.pii.names import is_known, looks_like_name
+from pipeline.pii.names import is_firm, is_known, looks_like_name
 from pipeline.pii.quantity import is_measured
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _is_thing(tokens: Sequence[Token], at: int) -> bool:
     if before.fold in words("before_things") and not before.pause:
         return True
     beside = [each for each in (before, *after) if each.capital and not each.opens and len(each.fold) > 1]
-    firm = any(each.fold in words("firms") for each in (tokens[at], *beside))
+    firm = any(each.fold in words("firms") for each in (tokens[at], *beside)) or is_firm(tokens, at, at + 1)
     return firm or (bool(after) and after[0].number) or any(_is_plain_capital(each) for each in beside)
 
 

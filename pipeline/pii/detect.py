@@ -16,7 +16,17 @@ from pipeline.pii.known import known_values
 from pipeline.pii.lines import read, spans, streams
 from pipeline.pii.mail import mail, net_addresses
 from pipeline.pii.merge import join_places, merge
-from pipeline.pii.names import beside, credible, first_of, introduced, introducing, is_articled, looks_like_name
+from pipeline.pii.names import (
+    beside,
+    credible,
+    first_of,
+    introduced,
+    introducing,
+    is_articled,
+    is_firm,
+    looks_like_name,
+    without_title,
+)
 from pipeline.pii.partly import partly_coded, partly_heard
 from pipeline.pii.placed import placed
 from pipeline.pii.places import addresses, is_of_somebody
@@ -25,14 +35,14 @@ from pipeline.pii.repeats import CERTAIN, repeats
 from pipeline.pii.replies import confirmed, replies
 from pipeline.pii.shapes import shaped
 from pipeline.pii.spellings import spelled_in_clauses
-from pipeline.types import PiiSpan
+from pipeline.pii.volunteered import expiries, volunteered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.pii.lines import Line
     from pipeline.pii.policy import RedactionPolicy
-    from pipeline.types import CharSpan, Turn
+    from pipeline.types import CharSpan, PiiSpan, Turn
 
 _RENAMED = {"UK_POSTCODE": "ZIP_CODE"}
 _FORMED = re.compile(r"[\d/:]")
@@ -107,6 +117,7 @@ def detect(
         *edges(call, wanted),
         *between(call, wanted),
         *house_numbers(call, wanted),
+        *expiries(call, wanted),
         *partly_coded(call.lines),
         *partly_heard(call, wanted),
     )
@@ -123,6 +134,7 @@ def _rules(call: Talk, awaited: Sequence[Window], policy: RedactionPolicy) -> It
     yield from introduced(call.lines)
     yield from garbled(call.lines)
     yield from placed(call.lines)
+    yield from volunteered(call)
     yield from spelled_with_words(call.lines)
     yield from spelled_in_clauses(call.lines)
     yield from shaped(call.lines)
@@ -155,7 +167,9 @@ def _modelled(lines: Sequence[Line], recognizer: PiiRecognizer, policy: Redactio
                 words = line.words(entity.chars)
                 kind = _RENAMED.get(entity.entity_type, entity.entity_type)
                 reason = f"recognised as {kind} by the model"
-                yield PiiSpan(kind, line.index, words, min(1.0, max(0.0, entity.score)), reason)
+                said = [token for token in line.tokens if token.words.overlaps(words)]
+                named = without_title(said) if kind == "PERSON" else said
+                yield from spans(named, kind, min(1.0, max(0.0, entity.score)), reason)
 
 
 def _may_name(line: Line, lower: frozenset[str], policy: RedactionPolicy) -> bool:
@@ -175,7 +189,10 @@ def _believable(line: Line, entity: TextEntity, lower: frozenset[str], policy: R
     if not at:
         return False
     if entity.entity_type == "PERSON":
-        return credible([line.tokens[index] for index in at], lower) and not is_articled(line.tokens, at[0], at[-1] + 1)
+        named = without_title(line.tokens[at[0] : at[-1] + 1])
+        first, end = at[-1] + 1 - len(named), at[-1] + 1
+        thing = is_articled(line.tokens, first, end) or is_firm(line.tokens, first, end)
+        return credible(named, lower) and not thing
     if entity.entity_type == "LOCATION":
         return policy.rules.place_alone or is_of_somebody(line.tokens, at[0])
     if entity.entity_type in _NUMERIC:

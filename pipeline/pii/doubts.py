@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
-from pipeline.pii.names import looks_like_name
+from pipeline.pii.names import goes_on_as_name, looks_like_name
 from pipeline.pii.sound import distance, sound
 
 if TYPE_CHECKING:
@@ -122,10 +122,10 @@ def _made_up(token: Token) -> bool:
 
 
 def _goes_with(tokens: Sequence[Token], at: int) -> bool:
-    """Whether an unsure capital goes on with the name that the word before it was made up for."""
+    """Whether a capital goes on with the name that the word before it was made up for."""
     if at >= len(tokens) or tokens[at - 1].stop or tokens[at - 1].pause:
         return False
-    return looks_like_name(tokens[at]) and tokens[at].sure < DOUBT
+    return goes_on_as_name(tokens, at) or (looks_like_name(tokens[at]) and tokens[at].sure < DOUBT)
 
 
 def spelled_with_words(lines: Sequence[Line]) -> Iterator[PiiSpan]:

@@ -36,7 +36,7 @@ def edges(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
         inside = [at for at, token in enumerate(tokens) if token.words.overlaps(span.words)]
         if not any(_coded(tokens[at]) for at in inside):
             continue
-        glue = words("mail_glue") if span.entity_type == "EMAIL_ADDRESS" else frozenset()
+        glue = words("mail_glue" if span.entity_type == "EMAIL_ADDRESS" else "code_glue")
         first = _misheard_before(tokens, _part_before(tokens, inside[0], glue))
         end = _misheard_after(tokens, _part_after(tokens, inside[-1] + 1, glue))
         first, end = _spelt_before(tokens, first), _spelt_after(tokens, end)

@@ -71,6 +71,12 @@ class Lexicon:
     name_may_follow: re.Pattern[str]
     name_garbled_follows: re.Pattern[str]
     name_swallowed: re.Pattern[str]
+    firm_follows: re.Pattern[str]
+    secret: re.Pattern[str]
+    secret_talk: re.Pattern[str]
+    typed: re.Pattern[str]
+    lives_in: re.Pattern[str]
+    keyed: re.Pattern[str]
     goes_on: re.Pattern[str]
     parting: re.Pattern[str]
     place_of_somebody: re.Pattern[str]
@@ -119,6 +125,12 @@ def lexicon() -> Lexicon:
         name_may_follow=_whole(data["names"]["may"]),
         name_garbled_follows=_whole(data["names"]["garbled"]),
         name_swallowed=_whole(data["names"]["swallowed"]),
+        firm_follows=_whole(data["names"]["firm"]),
+        secret=_whole(data["talk"]["secret"]),
+        secret_talk=_whole(data["talk"]["secret_talk"]),
+        typed=re.compile(data["talk"]["typed"]),
+        lives_in=_whole(data["places"]["lives_in"]),
+        keyed=re.compile(data["talk"]["keyed"]),
         goes_on=_whole(data["names"]["goes_on"]),
         parting=_whole(data["names"]["parting"]),
         place_of_somebody=_whole(data["places"]["of_somebody"]),

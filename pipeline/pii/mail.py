@@ -44,6 +44,16 @@ def mail(lines: Sequence[Line], streams: Sequence[Sequence[Token]]) -> Iterator[
                 yield from spans(stream[start:end], "EMAIL_ADDRESS", 0.85, "an e-mail address in words")
 
 
+def address_start(tokens: Sequence[Token]) -> int:
+    """Where the first whole e-mail address begins among tokens, in words or written; 0 if there is none."""
+    for position, token in enumerate(tokens):
+        if _MAIL.fullmatch(token.fold):
+            return position
+        if token.fold in ("at", "@") and _has_local(tokens, position) and _domain_end(tokens, position):
+            return _local_start(tokens, position)
+    return 0
+
+
 def _domain_end(stream: Sequence[Token], at: int) -> int:
     """Past the last token of a domain that begins after ``at``; 0 if there is none."""
     if at + 1 < len(stream) and _DOMAIN.fullmatch(stream[at + 1].fold):

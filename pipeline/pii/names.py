@@ -28,8 +28,10 @@ def looks_like_name(token: Token) -> bool:
     word = token.fold.removesuffix("'s")
     if not token.capital or token.number or not word.replace("-", "").replace("'", "").isalpha() or len(word) < 2:
         return False
+    if word.startswith(("x-", "e-", "t-")):  # "X-ray", "E-mail", "T-shirt"
+        return False
     return (
-        word not in words("brands")
+        not {word, word.removesuffix("s")} & words("brands")
         and word not in words("titles")
         and (not lexicon().is_common(word) or is_known(token))
     )
@@ -88,13 +90,20 @@ def _continues(tokens: Sequence[Token], start: int, end: int, *, anchored: bool)
         return False
     if anchored and end > start and _skips(tokens, end):
         return True
-    if token.letters or looks_like_name(token) or is_known(token):
+    if token.letters or looks_like_name(token) or is_known(token) or token.fold in words("particles"):
         return True
-    if token.fold in words("particles"):
+    if end > start and goes_on_as_name(tokens, end):
         return True
     word = token.fold.removesuffix("'s")
     odd = word.isalpha() and not lexicon().is_common(word) and word not in words("brands")
     return anchored and odd
+
+
+def goes_on_as_name(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an everyday word has a capital right behind a part of a name ("Dana Wall")."""
+    token, before = tokens[at], tokens[at - 1]
+    plain = token.opens or token.upper or token.fold in words("brands") | words("firms") | words("pronouns")
+    return token.capital and not plain and before.capital and "'" not in token.fold and len(token.fold) > 2
 
 
 def _name_follows(tokens: Sequence[Token], end: int) -> bool:
@@ -114,7 +123,9 @@ def names_in(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
 def _speaking(tokens: Sequence[Token], start: int) -> bool:
     """Whether a name stands before the word that announces it ("Simone speaking", "Dana here")."""
     end = start + 1
-    while end < len(tokens) and end - start < MAX_NAME - 1 and looks_like_name(tokens[end]):
+    while (
+        end < len(tokens) and end - start < MAX_NAME - 1 and looks_like_name(tokens[end]) and not tokens[end - 1].pause
+    ):
         end += 1
     return end < len(tokens) and tokens[end].fold in ("speaking", "here") and looks_like_name(tokens[start])
 
@@ -144,14 +155,17 @@ def _ends(pattern: re.Pattern[str], said: str) -> str:
 
 
 def _odd_name(tokens: Sequence[Token], start: int) -> Sequence[Token]:
-    """A capital after "my name is" counts, though the word be common."""
+    """A capital after "my name is" counts, though the word be common, and so does what goes on from it as a name."""
     token = tokens[start]
-    return (token,) if token.capital and not token.number and token.fold not in ("i", "i'm") else ()
+    if not token.capital or token.number or token.fold in ("i", "i'm"):
+        return ()
+    ends = token.stop or token.pause
+    return (token, *(() if ends else name_at(tokens, start + 1, anchored=False)))
 
 
 def _addressed(tokens: Sequence[Token], start: int, said: str) -> Iterator[PiiSpan]:
     name = name_at(tokens, start, anchored=False)
-    if not name or not name[0].capital:
+    if not name or not name[0].capital or is_firm(tokens, start, start + len(name)):
         return
     sure = bool(_ends(lexicon().name_likely_follows, said))
     after = tokens[start + len(name)] if start + len(name) < len(tokens) else None
@@ -169,7 +183,7 @@ def _alone(tokens: Sequence[Token], start: int) -> Iterator[PiiSpan]:
     while start and looks_like_name(tokens[start - 1]) and not (tokens[start - 1].stop or tokens[start - 1].pause):
         start -= 1
     name = name_at(tokens, start, anchored=False)
-    if name:
+    if name and not is_firm(tokens, start, start + len(name)):
         yield from _spans(name, 0.8, "a widespread name")
 
 
@@ -197,6 +211,36 @@ def credible(tokens: Sequence[Token], call_lower: frozenset[str]) -> bool:
     return len(likely) >= 2 or not likely[0].opens
 
 
+def without_title(tokens: Sequence[Token]) -> Sequence[Token]:
+    """What a model found, from its first capital on that is no title ("Ms Delacroix", "for calling Brightwire")."""
+    first = 0
+    while first < len(tokens) and tokens[first].fold not in words("particles"):
+        if tokens[first].capital and tokens[first].fold not in words("titles"):
+            break
+        first += 1
+    return tokens[first:] if first < len(tokens) and any(token.capital for token in tokens) else tokens
+
+
+def is_firm(tokens: Sequence[Token], start: int, end: int) -> bool:
+    """Whether capitals name a firm: by its kind among or behind them, or by the greeting right before them.
+
+    "Harbour Insurance Brokers", "Ledgerly support", "thank you for calling Brightwire"; a widespread name in a greeting
+    is somebody's, unless a kind of firm follows it.
+    """
+    kinds, titled = words("firms"), start > 0 and tokens[start - 1].fold in words("titles")
+    if titled or tokens[end - 1].fold.endswith("'s"):
+        return False
+    named = [token for token in tokens[start:end] if token.fold not in words("particles")]
+    after = tokens[end : end + 1] if end and not (tokens[end - 1].stop or tokens[end - 1].pause) else ()
+    if any(token.fold in kinds for token in named) or (bool(after) and after[0].fold in kinds | words("desks")):
+        return True
+    before = tokens[max(0, start - 3) : start]
+    if not before or before[-1].stop or before[-1].pause or any(is_known(token) for token in named):
+        return False
+    said = " ".join(token.fold for token in before)
+    return any(match.end() == len(said) for match in lexicon().firm_follows.finditer(said))
+
+
 def is_articled(tokens: Sequence[Token], start: int, end: int) -> bool:
     """Whether one capital that is no widespread name stands right behind an article ("the Berber")."""
     before = tokens[start - 1 : start] if start else ()
@@ -216,8 +260,9 @@ def introducing(line: Line, words: WordRange) -> Sequence[Token]:
 
 
 def _is_plain_talk(said: Sequence[Token]) -> bool:
-    """Whether everyday words were plainly heard, the last of which no name goes on from ("hello dear, it's")."""
+    """Whether everyday words were plainly heard that no name goes on from ("hello dear, it's", "for calling")."""
     ends = bool(said) and (said[-1].pause or said[-1].fold in words("clause_openers") | words("pronouns"))
+    ends = ends or (bool(said) and said[0].fold == "for")
     return ends and all(token.sure >= SURE and lexicon().is_common(token.fold) for token in said)
 
 

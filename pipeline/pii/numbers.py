@@ -145,6 +145,8 @@ def _next_part(stream: Sequence[Token], position: int) -> int | None:
         token = stream[at]
         if token.number or (gap == 0 and (token.letters or _is_letter(token) or _ends_code(stream, at))):
             return at
+        if gap and stream[at - 1].fold in words("code_glue") and (token.letters or _is_letter(token)):
+            return at
         if not filler.fullmatch(token.fold) and token.fold not in ("", "-", "."):
             return None
     return None

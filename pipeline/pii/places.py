@@ -72,8 +72,7 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
     token = stream[start]
     if end := _named_end(stream, start):
         return end
-    measured = is_measured(stream, start, start + 1) and not token.fold.endswith("00")
-    if not token.number or len(token.digits) > 6 or measured:
+    if not token.number or len(token.digits) > 6 or (is_measured(stream, start, start + 1) and token.fold[-2:] != "00"):
         return 0
     first = start + 1
     while first < len(stream) and first - start < 6 and stream[first].number:
@@ -84,13 +83,20 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
         return first + 1 + articled
     for end in range(first, min(first + MAX_STREET_WORDS + 1, len(stream))):
         word = stream[end]
-        if word.fold in words("streets") and end > first:
+        if word.fold in words("streets") and end > first and not _measures(stream, end):
             named = any(_may_name(token) for token in stream[first:end])
             return end + 1 if named or word.fold in ("street", "avenue", "road", "lane", "drive", "boulevard") else 0
         named = word.fold == "the" and word.capital  # "The Spinney"
-        if (word.fold in words("never_in_street") and not named) or (stream[end].stop and end > first):
+        ends = (word.fold in words("never_in_street") and not named) or (word.stop and end > first)
+        if ends or _measures(stream, end):
             return 0
     return 0
+
+
+def _measures(stream: Sequence[Token], at: int) -> bool:
+    """Whether a kind of street is none beside a number ("2500 square feet", "four point eleven")."""
+    area = stream[at].fold == "square" and at + 1 < len(stream) and stream[at + 1].fold in words("areas")
+    return area or (stream[at].fold == "point" and stream[at - 1].number)
 
 
 def _may_name(token: Token) -> bool:
