@@ -20,6 +20,8 @@ from tests.pii_calls import POLICY, Scripted, found_in, said, turns
         ("A: Will it fit the 8710?\nC: Yes, the 8710, the 8720 and the 7740.", []),
         ("C: What platform's the 1052?", []),
         ("C: So 16 at 598 is 9568.", []),
+        ("A: Which model?\nC: It is 8710.", []),
+        ("C: The balcony is 2950, and the train is at 1306.", []),
     ],
 )
 def test_a_number_that_the_talk_explains_stands(script: str, found: list[str]) -> None:
@@ -37,11 +39,11 @@ def test_a_number_that_the_talk_explains_stands(script: str, found: list[str]) -
         ("A: The last four of your card?\nC: I paid, 4242.", "4242."),
         ("A: Your date of birth?\nC: The 4th of the 5th, 1980.", "4th of the 5th, 1980."),
         ("A: Your zip code?\nC: 90,210.", "90,210."),
-        ("C: That is the 8710.", "8710."),
-        ("A: Which model?\nC: It is 8710.", "8710."),
-        ("C: The model is here. I'm well. That is the 8710.", "8710."),
+        ("A: And the card?\nC: That is the 8710.", "8710."),
+        ("A: Which code?\nC: It is 8710.", "8710."),
+        ("C: The model is here. My badge. That is the 8710.", "8710."),
         ("C: It fits, and my account is the 8710.", "8710."),
-        ("C: It is at the office, 598 is 9568.", "9568."),
+        ("C: The account is at the office, 598 is 9568.", "9568."),
     ],
 )
 def test_a_number_that_only_looks_explained_goes(script: str, value: str) -> None:

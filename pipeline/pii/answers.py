@@ -12,7 +12,7 @@ from pipeline.pii.dialogue import Talk, Window, gives, says_amount, sentences
 from pipeline.pii.lexicon import Shape, lexicon, words
 from pipeline.pii.lines import spans
 from pipeline.pii.mail import address_start
-from pipeline.pii.names import name_at, names_in
+from pipeline.pii.names import looks_like_name, name_at, names_in
 from pipeline.pii.places import is_address_word, is_place_word
 from pipeline.pii.quantity import is_measured
 from pipeline.pii.written import PieceKind
@@ -34,6 +34,7 @@ MIN_CODE = 3
 MAX_CODE = 8
 MAX_TAIL = 2
 SURE = 0.7
+UNSURE = 0.5
 HARDLY = 0.2
 """Probability up to which a word says nothing of what follows."""
 
@@ -138,7 +139,7 @@ def _name(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             content = _with_garbled_lead(part[first:end])
             if not content or refuses(content):
                 continue
-            taken = () if answered else _odd(content) or _spelled_out(content)
+            taken = () if answered else _odd(content) or _spelled_out(content) or _named_clause(content)
             taken = taken or name_at(content, 0, anchored=True)
             if not taken and (not answered or len(part) <= MAX_ODD):
                 taken = next(iter(names_in(content)), ())
@@ -162,6 +163,14 @@ def _odd(content: Sequence[Token]) -> Sequence[Token]:
     if (content[0].fold in words("pronouns") and not garbled) or any(token.number for token in content):
         return ()
     return content if len(content) <= (MAX_GARBLED if garbled else MAX_ODD) else ()
+
+
+def _named_clause(content: Sequence[Token]) -> Sequence[Token]:
+    """The first clause of a longer answer, if it is short and ends in a name ("sold at Applegate, the main one")."""
+    end = next((at + 1 for at, token in enumerate(content) if token.pause or token.stop), len(content))
+    clause = content[:end]
+    plain = clause[0].fold in words("pronouns") or any(token.number for token in clause)
+    return clause if 1 < end <= MAX_ODD and looks_like_name(clause[-1]) and not plain else ()
 
 
 def _spelled_out(content: Sequence[Token]) -> Sequence[Token]:
@@ -199,7 +208,13 @@ def _address(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
                 and (sure or len(sentence) <= (MAX_ODD if answered else 2 * MAX_ODD))
             ):
                 answered = True
-                yield sentence[marked[0] : marked[-1] + 1]
+                yield sentence[marked[0] : max(marked[-1], _last_unsure(sentence)) + 1]
+
+
+def _last_unsure(sentence: Sequence[Token]) -> int:
+    """The last word of a short sentence that was not surely heard: a part of the address, misheard; else -1."""
+    unsure = [at for at, token in enumerate(sentence) if token.sure < UNSURE]
+    return unsure[-1] if unsure and len(sentence) <= 2 * MAX_ODD else -1
 
 
 def _tells_address(sentence: Sequence[Token], at: int) -> bool:
@@ -256,9 +271,19 @@ def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
     for part in parts[:MAX_CODED]:
         for first, end in sentences(part):
             content = without_lead(part[first:end])
+            if _heard_as_words(content):
+                yield content
+                continue
             talk = refuses(content) or (content and content[0].fold in words("pronouns"))
             if content and not measures(content) and (_mostly_spelt(content) or not talk):
                 yield from _coded_parts(content)
+
+
+def _heard_as_words(content: Sequence[Token]) -> bool:
+    """Whether a short sentence is a code whose first letters were heard as words ("Why is the SE, a 296 5H?")."""
+    coded = sum(len(token.fold) for token in content if is_coded(token))
+    begun = bool(content) and content[0].fold in words("heard_letters") and not is_coded(content[0])
+    return begun and len(content) <= MAX_CODE and coded >= MIN_CODE and not measures(content)
 
 
 def measures(content: Sequence[Token]) -> bool:
@@ -378,12 +403,15 @@ def _after_musing(part: Sequence[Token]) -> Sequence[Token]:
     return without_lead(content[end:]) if muses else content
 
 
-def _guessed(content: Sequence[Token]) -> Sequence[Token]:
-    """What is guessed in an answer ("Is it tangerine?"), which is no question back; else the answer as it is."""
-    said = " ".join(token.fold for token in content[:2])
-    guess = content[2 : next((at + 1 for at, token in enumerate(content) if token.stop), len(content))]
-    asks = {token.fold for token in guess} & (words("clause_openers") | words("pronouns") | {"the", "ok", "okay"})
-    return guess if said in ("is it", "was it") and 0 < len(guess) <= MAX_ODD and not asks else content
+def _guessed(part: Sequence[Token]) -> Sequence[Token]:
+    """What is guessed in an answer ("Is it tangerine?"), which is no question back; nothing if it is none."""
+    talk = words("clause_openers") | words("pronouns") | {"the", "ok", "okay"}
+    for first, end in sentences(part):
+        guess = part[first + 2 : end]
+        asked = [token.fold for token in part[first : first + 2]] in (["is", "it"], ["was", "it"])
+        if asked and 0 < len(guess) <= MAX_ODD and talk.isdisjoint(token.fold for token in guess):
+            return guess
+    return ()
 
 
 def _before_more(content: Sequence[Token]) -> Sequence[Token]:
@@ -397,7 +425,7 @@ def _free(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
     taken = 0
     for part in parts:
         yield from _spelled(part)
-        content = _guessed(_after_musing(part))
+        content = _guessed(part) or _after_musing(part)
         if not content or refuses(content) or _asks(content):
             continue
         if taken and content[0].fold in words("pronouns"):

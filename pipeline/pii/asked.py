@@ -37,6 +37,7 @@ SHORT = 4
 MAX_SUM = 5
 MAX_SAID = 24
 MAX_KEYED = 5
+MAX_READING = 6
 """Words before a number in which the thing that it is the name of may be named."""
 TOLD, SURE = 2, 0.7
 """Words that say what a number is that ends their sentence, and how surely they must be heard."""
@@ -60,7 +61,7 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
         position = call.position(run.tokens[0])
         open_now = [each for each in found if position < dated_at.get(each, position + 1) or _may_date(run)]
         window = _window_of(call, run, position, open_now, given)
-        if _is_amount(call, run, position, window):
+        if _is_amount(call, run, position, window) or _is_reading(call, run, position, window):
             continue
         if window is not None:
             kind = _kind(run, window, given.get(window, ""))
@@ -68,6 +69,9 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
             score = 0.9 if window.strong else 0.7
             reason = "number after a request or announcement" if window.strong else "number near its name"
             yield from spans((*_misheard_digits(call, run, position, window), *run.tokens), kind, score, reason)
+        elif _ends_card(run):
+            kind = "CREDIT_CARD"
+            yield from spans(run.tokens, kind, 0.7, "the four figures that a number ends in")
         elif _is_keyed(call, run, position):
             kind = "PIN"
             yield from spans(run.tokens, kind, 0.6, "a number with a key to press after it")
@@ -77,7 +81,7 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
         elif position - paid_at <= 2 * NEAR_CARD and _may_verify(run):
             kind = "CVV"
             yield from spans(run.tokens, kind, 0.5, "a short number after the number of a card")
-        elif unexplained(run, rules.unexplained_digits) and not _names_thing(call, run, position):
+        elif _is_unexplained(call, run, position, rules.unexplained_digits):
             kind = _by_context(run)
             yield from spans(run.tokens, kind, 0.5, UNEXPLAINED)
         else:
@@ -111,6 +115,20 @@ def _is_amount(call: Talk, run: Run, position: int, window: Window | None) -> bo
     return len(run.digits) <= MAX_SUM and not (run.single or later) and says_amount(call, line, window)
 
 
+def _is_reading(call: Talk, run: Run, position: int, window: Window | None) -> bool:
+    """Whether a number is what a meter shows: one is spoken of before it, and no number of the meter or the like."""
+    said = {token.fold.removesuffix("'s") for token in call.tokens[max(0, position - MAX_SAID) : position]}
+    read = len(run.text) <= MAX_READING and run.text.isdecimal() and not said.isdisjoint(words("readings"))
+    other = window is not None and window.kind != "ACCOUNT_NUMBER"
+    return read and not other and said.isdisjoint(words("figures_of"))
+
+
+def _ends_card(run: Run) -> bool:
+    """Whether four figures, read as a price or not, are said to be the end of a longer number."""
+    said = run.before[-2:] if run.before[-1:] in (("in",), ("with",)) else run.before[-1:]
+    return len(run.digits) == SHORT and not {"ending", "ends"}.isdisjoint(said) and not run.unit
+
+
 def _is_keyed(call: Talk, run: Run, position: int) -> bool:
     """Whether the pound, star or hash key is to be pressed after a number."""
     line = call.line(position)
@@ -122,6 +140,12 @@ def _is_keyed(call: Talk, run: Run, position: int) -> bool:
 def _may_verify(run: Run) -> bool:
     """Whether a number is as long as a card's verification code and counts nothing."""
     return run.text.isdecimal() and len(run.text) in (MIN_READ_BACK, SHORT) and run.single and not run.quantity
+
+
+def _is_unexplained(call: Talk, run: Run, position: int, least: int) -> bool:
+    before = {token.fold for token in call.tokens[max(0, position - MAX_SAID) : position]}
+    spoken_of = not words("figures_of").isdisjoint(before)
+    return unexplained(run, least, spoken_of=spoken_of) and not _names_thing(call, run, position)
 
 
 def _names_thing(call: Talk, run: Run, position: int) -> bool:
@@ -184,7 +208,8 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     digits = len(run.digits)
     if strong and gives(window, line, call.speakers):
         if run.measured:  # a ZIP code may be heard as a price, and then is all that is said
-            return first and digits >= SHORT and not run.unit and _dominates(line, run)
+            ends = digits == SHORT and bool({"ending", "ends"} & set(run.before[-2:]))
+            return ends or (first and digits >= SHORT and not run.unit and _dominates(line, run))
         if _tells_when(run, window) or _tells_sum(line, run) or _is_numbered(run, window):
             return False
         if digits == 0:
@@ -281,7 +306,7 @@ def dated(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
         for date in dates(line.tokens):
             position = call.firsts[line.index] + date.first
             open_now = [window for window in counted if window.start <= position < window.end]
-            if not (date.full or date.month):
+            if not (date.past or date.month):
                 open_now = [window for window in open_now if position < dated_at.get(window, position + 1)]
             window = _awaits_date(
                 open_now, date, answered=bool(open_now) and _dates(call, open_now[-1], line, position)

@@ -61,9 +61,11 @@ def _is_odd(token: Token) -> bool:
 def _is_thing(tokens: Sequence[Token], at: int) -> bool:
     """Whether the words around a capital make a thing, a firm or a place of it."""
     before, after = tokens[at - 1], tokens[at + 1 : at + 2] if not (tokens[at].stop or tokens[at].pause) else ()
-    if before.fold in words("before_things") and not before.pause:
+    told = before.fold == "that" and at > 1 and tokens[at - 2].fold in ("is", "was")
+    if before.fold in words("before_things") and not (before.pause or told):
         return True
-    beside = [each for each in (before, *after) if each.capital and not each.opens and len(each.fold) > 1]
+    near = (*((before,) if not (before.pause or before.stop) else ()), *after)
+    beside = [each for each in near if each.capital and not each.opens and len(each.fold) > 1]
     firm = any(each.fold in words("firms") for each in (tokens[at], *beside)) or is_firm(tokens, at, at + 1)
     return firm or (bool(after) and after[0].number) or any(_is_plain_capital(each) for each in beside)
 

@@ -25,7 +25,9 @@ UNSURE = 0.4
 DOUBT = 0.55
 """The same for a word that follows on words that were made up."""
 MADE_UP = 0.3
-NOTHING = 0.15
+HARDLY, MIN_RUN = 0.35, 3
+"""The same for each of so many words in a row."""
+NOTHING = 0.23
 """The same for a word that does not even look like a name."""
 SURE = 0.7
 """Probability from which on an odd word is what it says."""
@@ -37,6 +39,8 @@ SPELLED, SPELLED_ALONE = 3, 5
 SPOKEN_OF_FOR = 6
 """Lines in which letters may follow on talk of spelling: the question, an answer, "mm hmm", the read-back."""
 _INTERJECTION = re.compile(r"[aehmouw-]+|y[aeu]+[hps]?|.+ly|s\u00ed")
+_TIED = re.compile(r"(?:[a-z]\.?)*[a-z]?\.?as-?in")
+"""Letters and the "as in" behind them in one word ("G.H.Asin Hotel")."""
 LONG_KEY = 4
 """Consonants in a name from which on its sound is unlikely to come about by chance."""
 
@@ -46,12 +50,14 @@ def garbled(lines: Sequence[Line]) -> Iterator[PiiSpan]:
     for line in lines:
         for start in range(len(line.tokens)):
             if _after_address(line.tokens, start):
-                run = _unsure_run(line.tokens, start)
+                run = _unsure_run(line.tokens, start, UNSURE if not _after_name(line.tokens, start) else DOUBT)
                 yield from spans(run, "PERSON", 0.45, "an unsure word where a name is usual")
             elif start == 0 and (opening := _unsure_opening(line.tokens)):
                 yield from spans(opening, "PERSON", 0.45, "unsure where a turn opens")
             elif _calls_out(line.tokens, start):
                 yield from spans(line.tokens[start : start + 1], "PERSON", 0.45, "an odd word called out first")
+            elif run := _hardly_heard(line.tokens, start):
+                yield from spans(run, "PERSON", 0.45, "words in a row that were hardly heard")
             elif _made_up(line.tokens[start]):
                 end = start + 2 if _goes_with(line.tokens, start + 1) else start + 1
                 yield from spans(line.tokens[start:end], "PERSON", 0.45, "an odd word, all but made up")
@@ -62,16 +68,25 @@ def _after_address(tokens: Sequence[Token], start: int) -> bool:
     return any(match.end() == len(said) for match in lexicon().name_garbled_follows.finditer(said))
 
 
-def _unsure_run(tokens: Sequence[Token], start: int) -> Sequence[Token]:
-    """Words up to the clause that goes on; nothing if the recogniser was sure of them."""
+def _after_name(tokens: Sequence[Token], start: int) -> bool:
+    """Whether "name is" or "name was" stands right before, after which nothing else is said."""
+    said = [token.fold for token in tokens[max(0, start - 2) : start]]
+    apart = said[-1:] == ["name"] and tokens[start - 1].pause
+    return apart or said[-1:] == ["name's"] or (said[:1] == ["name"] and said[1:] in (["is"], ["was"]))
+
+
+def _unsure_run(tokens: Sequence[Token], start: int, least: float) -> Sequence[Token]:
+    """Words up to the clause that goes on; nothing if none of them is less sure than ``least``."""
     end = start
-    while end < len(tokens) and end - start < MAX_GARBLE and not tokens[end].number:
+    most = MAX_GARBLE if least < DOUBT else MAX_GARBLE + 2
+    while end < len(tokens) and end - start < most and not tokens[end].number:
         if _opens_clause(tokens[end]) and not _garbles_on(tokens, start, end):
             break
         end += 1
-        if tokens[end - 1].stop or tokens[end - 1].pause:
+        torn = end < len(tokens) and tokens[end].sure < DOUBT and _unsure(tokens[start:end], least)
+        if tokens[end - 1].stop or (tokens[end - 1].pause and not torn):
             break
-    return tokens[start:end] if _unsure(tokens[start:end]) else ()
+    return tokens[start:end] if _unsure(tokens[start:end], least) else ()
 
 
 def _garbles_on(tokens: Sequence[Token], start: int, at: int) -> bool:
@@ -79,7 +94,8 @@ def _garbles_on(tokens: Sequence[Token], start: int, at: int) -> bool:
     after = tokens[at + 1 : at + 2]
     if at == start:
         return _unsure(after)
-    return bool(after) and max(after[0].sure, tokens[at - 1].sure) < DOUBT and not _opens_clause(after[0])
+    beside = tokens[at].sure if tokens[at - 1].pause else tokens[at - 1].sure
+    return bool(after) and max(after[0].sure, beside) < DOUBT and not _opens_clause(after[0])
 
 
 def _unsure_opening(tokens: Sequence[Token]) -> Sequence[Token]:
@@ -104,8 +120,8 @@ def _opens_clause(token: Token) -> bool:
     return token.fold in words("clause_openers")
 
 
-def _unsure(run: Sequence[Token]) -> bool:
-    return any(token.sure < UNSURE and not _opens_clause(token) for token in run)
+def _unsure(run: Sequence[Token], least: float = UNSURE) -> bool:
+    return any(token.sure < least and not _opens_clause(token) for token in run)
 
 
 def _calls_out(tokens: Sequence[Token], start: int) -> bool:
@@ -115,10 +131,21 @@ def _calls_out(tokens: Sequence[Token], start: int) -> bool:
     return alone and odd and token.sure < SURE and not token.upper
 
 
+def _hardly_heard(tokens: Sequence[Token], start: int) -> Sequence[Token]:
+    """At least three words in a row that were hardly heard, one of them out of no dictionary."""
+    end = start
+    while end < len(tokens) and tokens[end].sure < HARDLY and not tokens[end].number:
+        end += 1
+    run = tokens[start:end]
+    odd = any(not lexicon().is_common(token.fold) and not _INTERJECTION.fullmatch(token.fold) for token in run)
+    return run if len(run) >= MIN_RUN and odd else ()
+
+
 def _made_up(token: Token) -> bool:
     """Whether a word is no everyday one and was hardly heard: a name, more often than not."""
     plain = token.number or lexicon().is_common(token.fold) or _INTERJECTION.fullmatch(token.fold)
-    return token.sure < (MADE_UP if token.capital else NOTHING) and not plain
+    named = token.fold in lexicon().given_names and len(token.fold) > 2
+    return token.sure < (MADE_UP if token.capital else UNSURE if named else NOTHING) and not plain
 
 
 def _goes_with(tokens: Sequence[Token], at: int) -> bool:
@@ -137,6 +164,9 @@ def spelled_with_words(lines: Sequence[Line]) -> Iterator[PiiSpan]:
             spoken_of = number
         enough = SPELLED if number - spoken_of < SPOKEN_OF_FOR else SPELLED_ALONE
         for at, token in enumerate(line.tokens):
+            if _TIED.fullmatch(token.fold) and at + 1 < len(line.tokens):
+                lettered = at and not line.tokens[at - 1].pause and token.fold.startswith("asin")
+                yield from spans(line.tokens[at - int(bool(lettered)) : at + 2], kind, 0.5, "spelled with a word")
             letters = len(token.fold) if token.letters else 0
             if token.singly > letters > 1 or letters >= enough or (enough == SPELLED and _in_capitals(token)):
                 yield from spans(line.tokens[_misheard_first(line.tokens, at) : at + 1], kind, 0.5, "spelled out")

@@ -26,6 +26,7 @@ DOUBT = 0.6
 """Probability below which a word beside a value may be a letter of it."""
 UNSURE = 0.4
 MAX_EDGE = 3
+MAX_LETTERS = 2
 MAX_BETWEEN = 4
 
 
@@ -63,10 +64,20 @@ def _part(tokens: Sequence[Token], at: int) -> bool:
     """Whether a token is a figure, a letter or a code word that measures nothing."""
     token = tokens[at]
     if token.number:
-        return not token.quantity and not is_measured(tokens, at, at + 1)
+        return _torn(token) or (not token.quantity and not is_measured(tokens, at, at + 1))
     if token.fold in ("i", "a", "one"):
         return token.pause
-    return token.letters or len(token.fold) == 1 or token.fold in words("code_words")
+    if token.letters or len(token.fold) == 1 or token.fold in words("code_words"):
+        return True
+    beside = [t for t in (*tokens[max(at - 1, 0) : at], *tokens[at + 1 : at + 2]) if t.number]
+    short = token.upper or (token.capital and len(token.fold) <= MAX_LETTERS)
+    plain = lexicon().is_common(token.fold) or token.fold in words("abbreviations")
+    return bool(beside) and short and token.fold.isalpha() and not plain
+
+
+def _torn(token: Token) -> bool:
+    """Whether figures with a point in them were hardly heard ("J650. 5.3" for J65053)."""
+    return token.sure < DOUBT and "." in token.fold and token.fold.replace(".", "", 1).isdecimal()
 
 
 def _part_before(tokens: Sequence[Token], first: int, glue: AbstractSet[str]) -> int:
@@ -79,7 +90,7 @@ def _part_before(tokens: Sequence[Token], first: int, glue: AbstractSet[str]) ->
 
 
 def _part_after(tokens: Sequence[Token], end: int, glue: AbstractSet[str]) -> int:
-    while end < len(tokens) and not tokens[end - 1].stop:
+    while end < len(tokens) and (not tokens[end - 1].stop or _torn(tokens[end])):
         glued = end + 1 < len(tokens) and tokens[end].fold in glue and _part(tokens, end + 1)
         if not (glued or _part(tokens, end)):
             break
@@ -88,9 +99,20 @@ def _part_after(tokens: Sequence[Token], end: int, glue: AbstractSet[str]) -> in
 
 
 def _spelt_before(tokens: Sequence[Token], first: int) -> int:
-    """Where a value begins, with the sentence before it if that is nothing but letters ("NGUI-E. 8-O-L")."""
+    """Where a value begins, with the sentence before it if that is nothing but letters ("NGUI-E. 8-O-L").
+
+    Letters that were heard as words count if the sentence ends in capitals ("Why is the SCA? 2965H").
+    """
     start = first
     while start and (start == first or not tokens[start - 1].stop) and _is_capitals(tokens[start - 1]):
+        start -= 1
+    spelt, heard = start, words("heard_letters") | words("letter_words") | words("misheard_leads") | {"is"}
+    while (
+        first > start > 0
+        and spelt - start < MAX_EDGE + 1
+        and not tokens[start - 1].stop
+        and tokens[start - 1].fold in heard
+    ):
         start -= 1
     whole = start == 0 or tokens[start - 1].stop
     return start if whole and first and tokens[first - 1].stop else first

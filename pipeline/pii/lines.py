@@ -29,7 +29,8 @@ _TENS = re.compile(
     re.IGNORECASE,
 )
 _QUANTITY_SIGN = re.compile(r"[$£€¥%°]|\d,\d{3}\b|\d\.\d|\d:\d\d|\d(st|nd|rd|th)\b", re.IGNORECASE)
-_ONE_BY_ONE = re.compile(r"\d{1,2}(?:\.\d{1,2}){4,}")
+_ONE_BY_ONE = re.compile(r"\d{1,2}(?:\.\d{1,2}){4,}|\d+\.\d{3,}")
+_SINGLY = re.compile(r"\W*\w(?:-\w){3,}\W*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +172,14 @@ def _token(line: int, words: WordRange, piece: Piece, said: Sequence[str], sure:
         pause=last.endswith((",", ";", ":", "-", "\u2026")),
         question=last.endswith("?"),
         quantity=bool(digits) and bool(_CARDINAL.search(heard) or _measured(heard)),
-        singly=len(said),
+        singly=heard.count("-") + 1 if _SINGLY.fullmatch(heard) else len(said),
         compound=bool(digits) and _TENS.search(heard) is not None,
         sure=sure,
     )
 
 
 def _measured(heard: str) -> bool:
-    """Whether it carries a sign of measure; full stops between many figures are pauses ("2.0.7.3.8")."""
+    """Whether it carries a sign of measure; a stop amid many figures is a pause ("2.0.7.3.8", "9.00465")."""
     return _QUANTITY_SIGN.search(_ONE_BY_ONE.sub("", heard)) is not None
 
 

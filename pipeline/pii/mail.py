@@ -24,8 +24,12 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _DOMAIN = re.compile(r"@?[\w-]+(?:\.[\w-]+)*\.[a-z]{2,8}")
+_DOTTED = re.compile(r"[a-z]{3,}[._][a-z]{3,}")
+"""A mailbox whose "at" was not heard as one."""
 _DOTS = ("dot", ".", "")  # a sign alone folds to nothing
+_FIGURES = re.compile(r"\d[\d.]*\.[\d.]*\d")
 MAX_BACK = 8
+UNSURE = 0.5
 IP_PARTS = 4
 
 
@@ -36,12 +40,28 @@ def mail(lines: Sequence[Line], streams: Sequence[Sequence[Token]]) -> Iterator[
         for form, kind, reason in forms:
             for match in form.finditer(line.written.text):
                 yield PiiSpan(kind, line.index, line.words(CharSpan(match.start(), match.end())), 0.95, reason)
+        for at, token in enumerate(line.tokens):
+            if _DOTTED.fullmatch(token.fold):
+                yield from spans((token,), "EMAIL_ADDRESS", 0.6, "a word with a dot in it")
+            if end := _figures_end(line.tokens, at):
+                yield from spans(line.tokens[at:end], "IP_ADDRESS", 0.6, "figures with dots between")
     for stream in streams:
         for position, token in enumerate(stream):
             end = _domain_end(stream, position) if token.fold in ("at", "@") and _has_local(stream, position) else 0
             if end:
                 start = _local_start(stream, position)
                 yield from spans(stream[start:end], "EMAIL_ADDRESS", 0.85, "an e-mail address in words")
+
+
+def _figures_end(tokens: Sequence[Token], at: int) -> int:
+    """Past figures with three dots or more in them, wherever the recogniser parted them ("198.5 1.100.56"); or 0."""
+    end = at
+    while end < len(tokens) and _FIGURES.fullmatch(tokens[end].fold) and not (end > at and tokens[end - 1].pause):
+        end += 1
+        if tokens[end - 1].stop:
+            break
+    dots = sum(token.fold.count(".") for token in tokens[at:end])
+    return end if end - at > 1 and dots >= IP_PARTS - 1 else 0
 
 
 def address_start(tokens: Sequence[Token]) -> int:
@@ -59,7 +79,10 @@ def _domain_end(stream: Sequence[Token], at: int) -> int:
     if at + 1 < len(stream) and _DOMAIN.fullmatch(stream[at + 1].fold):
         return at + 2
     for position in range(at + 2, min(at + 8, len(stream) - 1)):
-        if stream[position].fold in _DOTS and stream[position + 1].fold in words("top_domains"):
+        top = stream[position + 1]
+        if stream[position].fold == "dot" and top.stop and top.sure < UNSURE:
+            return position + 2
+        if stream[position].fold in _DOTS and top.fold in words("top_domains"):
             end = position + 2
             while end + 1 < len(stream) and stream[end].fold in _DOTS and stream[end + 1].fold in words("top_domains"):
                 end += 2
@@ -80,7 +103,7 @@ def _local_start(stream: Sequence[Token], at: int) -> int:
     start = at
     while start > 0 and at - start < MAX_BACK:
         token = stream[start - 1]
-        if token.stop and start < at:
+        if token.stop and start < at and token.fold not in words("mail_glue"):
             break
         glued = start < at and stream[start].fold in words("mail_glue")
         piece = token.number or token.letters or token.fold in words("mail_glue") or len(token.fold) == 1

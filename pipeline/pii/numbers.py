@@ -23,8 +23,8 @@ _VIN = re.compile(r"(?=.*\d)[A-HJ-NPR-Z0-9]{17}")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _NINO = re.compile(r"[A-Z]{2}\d{6}[A-D]")
-_PLATE = re.compile(r"[A-HJ-PR-Y][A-HJ-PR-Z](?:0[1-9]|[1-7]\d)[A-HJ-PR-Z]{3}")
-"""Great Britain's registration marks since 2001: an area, the half year, three letters (DVLA INF104)."""
+_PLATE = re.compile(r"[A-Z]{2}\d{2}[A-Z]{3}")
+"""Great Britain's registration marks since 2001: an area, the half year, three letters (DVLA INF104), as heard."""
 _COUNTING = "12345678910111213"
 LISTED = 5
 SPELLED = 3
@@ -86,7 +86,23 @@ def _starts(stream: Sequence[Token], position: int) -> bool:
     token = stream[position]
     if token.number:
         return True
+    if _is_head(stream, position):
+        return True
     return (token.letters or _is_letter(token)) and _next_part(stream, position + 1) is not None
+
+
+def _is_head(stream: Sequence[Token], at: int) -> bool:
+    """Whether two or three letters that are no word stand right before figures ("Pj 139 QH")."""
+    token, after = stream[at], stream[at + 1 : at + 2]
+    beside = bool(after) and after[0].number and after[0].fold[0].isdecimal() and not (token.pause or token.stop)
+    beside = beside and not after[0].quantity and (not after[0].fold.isdecimal() or len(after[0].fold) >= LISTED)
+    plain = token.fold in words("abbreviations") or lexicon().is_common(token.fold) or token.fold in words("brands")
+    short = (
+        token.capital
+        and token.fold.isalpha()
+        and (len(token.fold) == 2 or (token.upper and len(token.fold) == SPELLED))
+    )
+    return beside and short and not plain
 
 
 def _is_letter(token: Token) -> bool:
@@ -155,7 +171,8 @@ def _next_part(stream: Sequence[Token], position: int) -> int | None:
 def _ends_code(stream: Sequence[Token], at: int) -> bool:
     """Whether a few capitals that are no word go on with a code of figures and letters ("BX68 KFE")."""
     token, before = stream[at], stream[at - 1] if at else None
-    code = before is not None and before.number and not before.fold.isdecimal() and not (before.stop or before.pause)
+    code = before is not None and before.number and not (before.stop or before.pause)
+    code = code and (not stream[at - 1].fold.isdecimal() or (at > 1 and _is_head(stream, at - 2)))
     plain = token.fold in words("abbreviations") or lexicon().is_common(token.fold)
     return code and token.upper and token.fold.isalpha() and len(token.fold) <= SPELLED and not plain
 
@@ -229,29 +246,33 @@ def _spells(run: Run) -> bool:
     )
 
 
-def unexplained(run: Run, least: int) -> bool:
+def unexplained(run: Run, least: int, *, spoken_of: bool) -> bool:
     """Whether a run that nobody asked for is redacted all the same.
 
     ``least`` digits always, unless they count up from one or were said as a price is ("ninety five sixty eight");
-    four only if said digit by digit, or if they are no year and no round figure and follow no name of a thing.
+    four only if said digit by digit, or if figures are ``spoken_of`` before them ("card", "code") and they are no year,
+    no round figure and follow no name of a thing: four alone are a price or the time of a train more often than not.
     Digits with letters from six characters on, if at least three are digits, or two and three letters were spelled;
     and what has the form of a postcode, a registration mark, an IBAN or the like.
     """
     spelled = _spells(run)
     if _formed(run.text) and (spelled or not run.measured):
         return True
-    return (spelled or not run.quantity) and not run.listed and _is_long(run, least)
+    return (spelled or not run.quantity) and not run.listed and _is_long(run, least, spoken_of=spoken_of)
 
 
-def _is_long(run: Run, least: int) -> bool:
+def _is_long(run: Run, least: int, *, spoken_of: bool) -> bool:
     digits, text = run.digits, run.text
     if _COUNTING.startswith(digits) or (len(digits) <= 6 and any(token.compound for token in run.tokens)):
         return False
     if len(digits) >= least:
         return True
+    if any(token.singly >= len(token.fold) > LISTED - 2 and not token.fold.isdecimal() for token in run.tokens):
+        return True
     if len(text) > len(digits):
         return len(digits) >= 2 and len(text) >= 6 and (len(digits) >= 3 or _spells(run))
     if len(digits) != 4:
         return False
+    told = run.single or spoken_of
     named = bool(run.before) and run.before[-1] not in words("before_value") and not lexicon().is_common(run.before[-1])
-    return (run.single or not (is_year(digits) or digits.endswith("00"))) and not named
+    return told and (run.single or not (is_year(digits) or digits.endswith("00"))) and not named

@@ -97,8 +97,23 @@ def partly_heard(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
             tokens = call.turns[span.turn].tokens
             at = next((at for at, token in enumerate(tokens) if token.words.overlaps(span.words)), 0)
             first = _garbled_before(tokens, at, name=span.entity_type == "PERSON")
+            if span.entity_type in _NET and (lettered := _lettered_before(tokens, first)) < first:
+                yield from spans(tokens[lettered:at], "EMAIL_ADDRESS", 0.5, "letters before it")
             kind, score = ("EMAIL_ADDRESS", 0.5) if span.entity_type in _NET else ("PERSON", 0.45)
             yield from spans(without_lead(tokens[first:at]), kind, score, "hardly heard before it")
+
+
+def _lettered_before(tokens: Sequence[Token], at: int) -> int:
+    """Where an address begins: with capitals and letters before it, and what they were heard as ("I am ERC, ER...")."""
+    first = at
+    while first and not tokens[first - 1].stop and (tokens[first - 1].upper or tokens[first - 1].letters):
+        first -= 1
+    spelt = first < at and not lexicon().is_common(tokens[first].fold)
+    return (
+        first - 2
+        if spelt and [t.fold for t in tokens[max(first - 2, 0) : first]] == ["i", "am"]
+        else (first if spelt else at)
+    )
 
 
 def _garbled_before(tokens: Sequence[Token], at: int, *, name: bool) -> int:

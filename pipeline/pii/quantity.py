@@ -160,4 +160,5 @@ def _is_pronoun(tokens: Sequence[Token], start: int, end: int) -> bool:
     after = tokens[end] if end < len(tokens) else None
     if before is not None and not before.stop and before.fold in words("before_one"):
         return True
-    return after is not None and not tokens[start].stop and after.fold in words("after_one")
+    apart = tokens[start].stop or tokens[start].pause
+    return after is not None and not apart and after.fold in words("after_one")

@@ -28,6 +28,8 @@ MAX_PARTS = 2
 MAX_WHOLE = 8
 """A doubtful answer of up to this many words is taken whole; of a longer one, from the first doubt to the last."""
 MAX_REPLY = 6
+DOUBT = 0.6
+"""Probability below which a word of a short question back to a request may be the answer."""
 
 
 def replies(call: Talk, windows_: Sequence[Window], found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
@@ -49,14 +51,27 @@ def _misheard(
     for part in parts:
         kinds = {span.entity_type for token in part for span in found.get(token.line, ()) if _covers(span, token)}
         if kinds and not (figures and kinds == {"PERSON"} and len(part) <= MAX_ODD):
-            return ()
+            return () if figures else _first_clause(part, found)
         for first, end in sentences(part):
             content = without_lead(part[first:end])
-            if refuses(content):
+            if refuses(content) and not (
+                len(content) <= MAX_ODD and any(t.sure < DOUBT for t in content) and not figures
+            ):
                 return ()
+            if refuses(content):
+                return content
             if content:
                 return () if measures(content) else _doubtful(content)
     return ()
+
+
+def _first_clause(part: Sequence[Token], found: Mapping[int, Sequence[PiiSpan]]) -> Sequence[Token]:
+    """What is said up to the first pause, if only what comes after it was found and a word of it was hardly heard."""
+    end = next((at + 1 for at, token in enumerate(part) if token.pause or token.stop), len(part))
+    clause = without_lead(part[:end])
+    taken = any(_covers(span, token) for token in part[:end] for span in found.get(token.line, ()))
+    brief = 1 < len(clause) <= MAX_ODD and any(token.sure < UNSURE for token in clause)
+    return clause if brief and not taken and not refuses(clause) else ()
 
 
 def _doubtful(content: Sequence[Token]) -> Sequence[Token]:

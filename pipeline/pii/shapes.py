@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
+from pipeline.pii.written import PieceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MIN_CODE_WORDS = 3
 KEYED = 2
+UNSURE = 0.5
 MAX_SIGNED = 6
 """Words before a sign that may be a password with it."""
 _LOGIN = re.compile(r"([a-z][a-z._-]{3,})\d{1,4}")
@@ -55,9 +57,11 @@ def _dictated(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
     for at in range(len(tokens) + 1):
         if at < len(tokens) and _is_dictated(tokens[at]) and not (at > start and tokens[at - 1].stop):
             continue
+        if start < at < len(tokens) - 1 and tokens[at].sure < UNSURE and _is_dictated(tokens[at + 1]):
+            continue
         run = tokens[start:at]
-        named = sum(token.fold in words("code_words") for token in run)
-        lettered = named + sum(not token.number and token.fold not in words("code_words") for token in run)
+        named = sum(_is_code_word(token) for token in run)
+        lettered = named + sum(not (token.number or _is_code_word(token)) for token in run)
         if named >= MIN_CODE_WORDS or (lettered > 1 and any(t.number for t in run) and len(run) > MIN_CODE_WORDS):
             yield run
         start = at if at < len(tokens) and _is_dictated(tokens[at]) else at + 1
@@ -67,7 +71,12 @@ def _is_dictated(token: Token) -> bool:
     if token.number:
         return not token.quantity
     letter = token.letters or (len(token.fold) == 1 and token.fold.isalpha() and token.fold not in "ai")
-    return letter or token.fold in words("code_words")
+    return letter or _is_code_word(token)
+
+
+def _is_code_word(token: Token) -> bool:
+    """Whether it stands for a letter; "3, November" reads as a date."""
+    return token.fold in words("code_words") or (token.kind is PieceKind.DATE and token.fold.endswith("november"))
 
 
 def _is_login(token: Token) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from pipeline.pii.answers import without_lead
+from pipeline.pii.answers import HARDLY, MAX_GARBLED, without_lead
 from pipeline.pii.dates import dates
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
@@ -47,6 +47,8 @@ def volunteered(call: Talk) -> Iterator[PiiSpan]:
         if not line.backchannel:
             asked = line if line.tokens[-1].question else None
         for at, token in enumerate(line.tokens):
+            if token.fold == "slash" and all(each.number for each in line.tokens[at - 1 : at + 2 : 2]) and at > 0:
+                yield from spans(line.tokens[at - 1 : at + 2], "CARD_EXPIRY", 0.5, "numbers with a slash between")
             if _is_town(line.tokens, at):
                 yield from spans((token,), "LOCATION", 0.6, "where somebody lives")
 
@@ -64,6 +66,8 @@ def _secret(line: Line) -> Sequence[Token]:
     if any(token.question for token in line.tokens[named - 1 : named]):
         return ()
     for clause in _clauses(line.tokens[named - 1 :])[1 : MAX_CLAUSES + 1]:
+        if clause[0].sure <= HARDLY and not clause[0].number:
+            return clause[:MAX_GARBLED]
         content = _before_talk(without_lead(clause))
         if 0 < len(content) <= MAX_SECRET and _tells(content):
             return content
@@ -118,14 +122,14 @@ def _is_town(tokens: Sequence[Token], at: int) -> bool:
     token = tokens[at]
     if (
         not token.capital
-        or token.number
+        or token.digits
         or token.upper
         or lexicon().is_common(token.fold)
         or token.fold in words("brands")
     ):
         return False
     before = tokens[max(0, at - 4) : at]
-    cut = max((place + 1 for place, each in enumerate(before) if each.stop or each.pause), default=0)
+    cut = max((place + 1 for place, each in enumerate(before[:-1]) if each.stop or each.pause), default=0)
     said = " ".join(each.fold for each in before[cut:])
     return any(match.end() == len(said) for match in lexicon().lives_in.finditer(said))
 

@@ -227,7 +227,9 @@ def _told_by_first(
     With the value out of hearing, "my account number is" reads as a part of it, and what is cut off is heard as
     anything. An everyday word that was heard there and let stand is told beside a redaction, and where the finding is
     no more than a doubt; beside a redaction, one that is hardly heard now and none of the value; any word that is not
-    sure where everyday words were, and were let stand. A word of a value that is known or was redacted never is.
+    sure where everyday words were, and were let stand. So is a short figure that was written the same both times: with
+    the answer out of hearing, the next number would be taken for it. Of a value that is known or was redacted,
+    no word or figure is.
     """
     turn, said = turns[found.turn], _said(turns, found)
     beside = turn.words[max(found.words.first - 1, 0) : found.words.end + 1]
@@ -236,11 +238,14 @@ def _told_by_first(
     hidden, stood = ({fold(w.text) for w in once if gone[turn.channel](w.span) is each} for each in (True, False))
 
     given = {fold(part) for each in (before.known, values(before)) for many in each.values() for part in _parts(many)}
+    figures = "|".join(digits_of(part) for part in given)
 
     def told(word: Word) -> bool:
         text, sure = fold(word.text), word.probability
         if text in given:
             return False
+        if digits := digits_of(text):
+            return text in stood and text.isdecimal() and len(digits) <= MIN_PART and digits not in figures
         if text in stood:
             return _is_everyday(text) and (bool(hidden) or found.score <= UNTOLD)
         if text in hidden:
@@ -252,7 +257,7 @@ def _told_by_first(
             _is_everyday(fold(each.text)) and not gone[turn.channel](each.span) for each in then
         )
 
-    return not digits_of(write([word.text for word in said]).text) and all(told(word) for word in said)
+    return len(digits_of(write([word.text for word in said]).text)) <= MIN_PART and all(told(word) for word in said)
 
 
 def _parts(texts: Sequence[str]) -> list[str]:
