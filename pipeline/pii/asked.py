@@ -56,7 +56,7 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
     """Spans of every run of digits or letters that is PII."""
     given: dict[Window, str] = {}
     dated_at = _dated_at(call, found)
-    paid_at = -NEAR_CARD - 1
+    paid_at = -2 * NEAR_CARD - 1
     for run in sorted((run for stream in streams(call.lines) for run in runs(stream)), key=lambda r: r.tokens[0].line):
         position = call.position(run.tokens[0])
         open_now = [each for each in found if position < dated_at.get(each, position + 1) or _may_date(run)]
@@ -139,7 +139,8 @@ def _is_keyed(call: Talk, run: Run, position: int) -> bool:
 
 def _may_verify(run: Run) -> bool:
     """Whether a number is as long as a card's verification code and counts nothing."""
-    return run.text.isdecimal() and len(run.text) in (MIN_READ_BACK, SHORT) and run.single and not run.quantity
+    long = len(run.text) == MIN_READ_BACK or (len(run.text) == SHORT and run.single)
+    return run.text.isdecimal() and long and not (run.quantity or run.listed)
 
 
 def _is_unexplained(call: Talk, run: Run, position: int, least: int) -> bool:
