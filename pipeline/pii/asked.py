@@ -91,21 +91,23 @@ def numbers(call: Talk, found: Sequence[Window], rules: DetectionRule) -> Iterat
 
 
 def _dated_at(call: Talk, found: Sequence[Window]) -> dict[Window, int]:
-    """Past the first full date that answers each window for one."""
+    """Past the first date, with its day and month at least, that answers each window for one."""
     ends: dict[Window, int] = {}
     for line in call.lines:
         for date in dates(line.tokens) if any(window.field.shape is Shape.DATE for window in found) else ():
             first = call.firsts[line.index] + date.first
             for window in found:
                 awaits = window.field.shape is Shape.DATE and window.start <= first < window.end
-                if awaits and date.full and window not in ends and _dates(call, window, line, first):
+                whole = date.full or (date.month and any(t.digits for t in line.tokens[date.first : date.end]))
+                if awaits and whole and window not in ends and _dates(call, window, line, first):
                     ends[window] = call.firsts[line.index] + date.end
     return ends
 
 
 def _may_date(run: Run) -> bool:
     """Whether a number said after a date may still be one, corrected: a year, or figures enough for a whole date."""
-    return run.single or is_year(run.digits) or len(run.digits) > MAX_SUM
+    spelt = run.single and run.text.isdecimal() and len(run.digits) >= SHORT
+    return spelt or is_year(run.digits) or len(run.digits) > MAX_SUM
 
 
 def _is_amount(call: Talk, run: Run, position: int, window: Window | None) -> bool:
