@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pii_calls import found_in
+from pipeline.pii import detect
+from pipeline.types import Channel, TimeSpan, Turn, Word
+from tests.pii_calls import POLICY, Unmodelled, found_in, said
 
 
 @pytest.mark.parametrize(
@@ -119,3 +121,11 @@ def test_titles_are_no_part_of_a_name_and_neither_is_the_lead_of_an_address() ->
     assert ("CREDIT_CARD", "5200828282828210.") in found_in(
         "A: Can I take a card?\nC: It's a debit card, 5200828282828210."
     )
+
+
+def test_a_word_not_surely_heard_beside_a_name_that_was_hardly_heard_goes_with_it() -> None:
+    """A name is torn into words of which the last was heard better than the first."""
+    heard = [("It", 0.9), ("was", 0.9), ("for", 0.9), ("Zamzon", 0.2), ("win", 0.3), ("slow", 0.75), ("today", 0.95)]
+    words = tuple(Word(text, TimeSpan(0.3 * at, 0.3 * at + 0.3), sure) for at, (text, sure) in enumerate(heard))
+    call = (Turn("customer", Channel.CUSTOMER, words),)
+    assert said(call, detect(call, Unmodelled(), {}, POLICY)) == [("PERSON", "Zamzon win slow")]

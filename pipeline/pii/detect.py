@@ -27,7 +27,7 @@ from pipeline.pii.names import (
     looks_like_name,
     without_title,
 )
-from pipeline.pii.partly import partly_coded, partly_heard
+from pipeline.pii.partly import partly_coded, partly_heard, torn_names
 from pipeline.pii.placed import placed
 from pipeline.pii.places import addresses, is_of_somebody
 from pipeline.pii.quantity import is_measured
@@ -120,6 +120,7 @@ def detect(
         *expiries(call, wanted),
         *partly_coded(call.lines),
         *partly_heard(call, wanted),
+        *torn_names(call, wanted),
     )
     wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]

@@ -25,6 +25,7 @@ DOUBT = 0.6
 UNSURE = 0.4
 HARDLY = 0.3
 """Probability below which a word was hardly heard: without one, nothing is taken in."""
+PIECE = 0.8
 MAX_BESIDE = 6
 MAX_BEFORE = 5
 MAX_PART = 6
@@ -101,6 +102,29 @@ def partly_heard(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
                 yield from spans(tokens[lettered:at], "EMAIL_ADDRESS", 0.5, "letters before it")
             kind, score = ("EMAIL_ADDRESS", 0.5) if span.entity_type in _NET else ("PERSON", 0.45)
             yield from spans(without_lead(tokens[first:at]), kind, score, "hardly heard before it")
+
+
+def torn_names(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
+    """Spans from hardly heard names over what is not surely heard right beside them: pieces of the same name."""
+    for span in found:
+        if span.entity_type != "PERSON":
+            continue
+        tokens = call.turns[span.turn].tokens
+        inside = [at for at, token in enumerate(tokens) if token.words.overlaps(span.words)]
+        if not inside or min(tokens[at].sure for at in inside) >= UNSURE:
+            continue
+        first, end = inside[0], inside[-1] + 1
+        while first and not (tokens[first - 1].stop or tokens[first - 1].pause) and _is_piece(tokens[first - 1]):
+            first -= 1
+        while end < len(tokens) and not (tokens[end - 1].stop or tokens[end - 1].pause) and _is_piece(tokens[end]):
+            end += 1
+        if (first, end) != (inside[0], inside[-1] + 1):
+            yield from spans(tokens[first:end], "PERSON", 0.45, "not surely heard beside a name")
+
+
+def _is_piece(token: Token) -> bool:
+    talk = words("clause_openers") | words("pronouns")
+    return token.sure < PIECE and not (token.number or token.fold in talk)
 
 
 def _lettered_before(tokens: Sequence[Token], at: int) -> int:
