@@ -11,6 +11,7 @@ nothing explains is taken for PII; nothing here logs, raises or shows a word of 
     edges      letters misheard around a value
     partly     the rest of a value of which a part was heard
     placed     names told by what stands around them
+    volunteered  secrets, towns and expiries told in passing
     names      introduced, addressed, modelled       places, mail   addresses on the street and on the net
     repeats    said again, read back, alike          known      given in the metadata
 """

@@ -170,7 +170,8 @@ def _named_clause(content: Sequence[Token]) -> Sequence[Token]:
     end = next((at + 1 for at, token in enumerate(content) if token.pause or token.stop), len(content))
     clause = content[:end]
     plain = clause[0].fold in words("pronouns") or any(token.number for token in clause)
-    return clause if 1 < end <= MAX_ODD and looks_like_name(clause[-1]) and not plain else ()
+    most = MAX_GARBLED if any(token.sure < SURE for token in clause) else MAX_ODD
+    return clause if 1 < end <= most and looks_like_name(clause[-1]) and not plain else ()
 
 
 def _spelled_out(content: Sequence[Token]) -> Sequence[Token]:

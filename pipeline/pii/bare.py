@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_BARE = 3
 MAX_HOUSE = 4
 MIN_ODD = 2
+UNSURE = 0.4
 
 
 def bare_names(call: Talk) -> Iterator[PiiSpan]:
@@ -113,7 +114,7 @@ def house_numbers(call: Talk, found: Sequence[PiiSpan]) -> Iterator[PiiSpan]:
         if reply is None or reply.speaker == line.speaker:
             continue
         content = without_lead(reply.tokens)
-        lead = 1 if content and content[0].fold in words("units") else 0
+        lead = int(bool(content) and (content[0].fold in words("units") or content[0].sure < UNSURE))
         house = content[lead : lead + 1]
         short = bool(house) and house[0].number and len(house[0].digits) <= MAX_HOUSE
         if short and (house[0].pause or house[0].stop or lead) and not is_measured(content, lead, lead + 1):

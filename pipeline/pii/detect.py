@@ -34,7 +34,7 @@ from pipeline.pii.quantity import is_measured
 from pipeline.pii.repeats import CERTAIN, repeats
 from pipeline.pii.replies import confirmed, replies
 from pipeline.pii.shapes import shaped
-from pipeline.pii.spellings import spelled_in_clauses
+from pipeline.pii.spellings import spelled_in_clauses, spelled_with_ties
 from pipeline.pii.volunteered import expiries, volunteered
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def _rules(call: Talk, awaited: Sequence[Window], policy: RedactionPolicy) -> It
     yield from volunteered(call)
     yield from spelled_with_words(call.lines)
     yield from spelled_in_clauses(call.lines)
+    yield from spelled_with_ties(call.lines)
     yield from shaped(call.lines)
     yield from mail(call.lines, joined)
     for stream in joined:

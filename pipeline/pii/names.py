@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pipeline.types import PiiSpan, WordRange
 
 MAX_NAME = 4
+UNSURE = 0.7
+_SAYS_WHO = frozenset(("i'm", "am"))
+"""Behind these, words that were not surely heard before a name are its beginning ("I'm sold at Brannigan")."""
 SURE = 0.5
 """Probability from which on an everyday word before a name is what it says."""
 
@@ -254,6 +257,9 @@ def introducing(line: Line, words: WordRange) -> Sequence[Token]:
     for start in range(end, max(end - MAX_NAME, -1), -1):
         said = " ".join(token.fold for token in line.tokens[max(0, start - 4) : start])
         between = line.tokens[start:end]
+        torn = any(token.sure < UNSURE for token in between) and not any(t.stop or t.pause or t.number for t in between)
+        if torn and start and not line.tokens[start - 1].stop and line.tokens[start - 1].fold in _SAYS_WHO:
+            return between
         if _ends(lexicon().name_garbled_follows, said) and not any(t.stop or t.number for t in between):
             return () if _is_plain_talk(between) else between
     return ()

@@ -41,7 +41,7 @@ def partly_coded(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                 before = without_lead(line.tokens[_back(line.tokens, at) : at])
                 after = line.tokens[at + 1 : _on(line.tokens, at + 1)]
                 run = (*before, line.tokens[at], *after)
-                if any(token.sure < HARDLY and not token.number for token in (*before, *after)):
+                if any(token.sure < UNSURE and not token.number for token in (*before, *after)):
                     yield from spans(run, "ACCOUNT_NUMBER", 0.45, "part of a code, hardly heard")
 
 

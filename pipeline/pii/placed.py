@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.pii.lines import Line, Token
     from pipeline.types import PiiSpan
 
+HARDLY = 0.4
 MAX_TITLED = 6
 MAX_CLAUSE = 3
 
@@ -33,6 +34,8 @@ def placed(lines: Sequence[Line]) -> Iterator[PiiSpan]:
             if start and line.tokens[start - 1].fold in words("name_titles"):
                 titled = _titled(line.tokens[start:], whole=line.tokens[start - 1].stop)
                 yield from spans(titled, "PERSON", 0.45, "heard after a title")
+            if greeted := _greeting(line.tokens, start):
+                yield from spans(greeted, "PERSON", 0.45, "hardly heard after this is")
             if _swallowed(line.tokens, start):
                 yield from spans(line.tokens[start : start + 2], "PERSON", 0.45, "a name that was swallowed")
 
@@ -49,6 +52,16 @@ def _titled(tokens: Sequence[Token], *, whole: bool) -> Sequence[Token]:
     if (doubtful or whole) and end <= MAX_CLAUSE:
         return near[:end]
     return near[: doubtful[-1] + 1] if doubtful[:1] == [0] else ()
+
+
+def _greeting(tokens: Sequence[Token], start: int) -> Sequence[Token]:
+    """The few words of a sentence behind "this is" of which one was hardly heard ("This is a shock." for a name)."""
+    if [token.fold for token in tokens[max(0, start - 2) : start]] != ["this", "is"] or tokens[start - 1].stop:
+        return ()
+    end = next((at + 1 for at in range(start, len(tokens)) if tokens[at].stop or tokens[at].pause), len(tokens))
+    said = tokens[start:end]
+    doubtful = any(token.sure < HARDLY for token in said)
+    return said if len(said) <= MAX_CLAUSE and doubtful and not any(token.number for token in said) else ()
 
 
 def _apart(token: Token) -> bool:
@@ -98,6 +111,8 @@ def _speaks(tokens: Sequence[Token], at: int) -> bool:
     after = tokens[at + 1 : at + 3]
     if not after or after[0].fold != "speaking" or tokens[at].stop or tokens[at].fold in words("not_speakers"):
         return False
+    if tokens[at].sure < HARDLY:
+        return True
     return after[0].pause or after[0].stop or (len(after) > 1 and after[1].fold in words("after_speaking"))
 
 

@@ -24,6 +24,7 @@ MAX_STREET_WORDS = 4
 MAX_TAIL = 12
 MAX_NAMED = 2
 MIN_NAME = 3
+UNSURE_KIND = 0.7
 UNSURE = 0.4
 """Probability below which a word may be a part of any name, or of any street's."""
 _BOX = re.compile(r"p ?\.?o\.? ?box|post office box")
@@ -83,9 +84,14 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
         return first + 1 + articled
     for end in range(first, min(first + MAX_STREET_WORDS + 1, len(stream))):
         word = stream[end]
-        if word.fold in words("streets") and end > first and not _measures(stream, end):
+        kinds = {word.fold, word.fold.removesuffix("s")} if word.sure < UNSURE_KIND else {word.fold}
+        if kinds & words("streets") and end > first and not _measures(stream, end):
             named = any(_may_name(token) for token in stream[first:end])
-            return end + 1 if named or word.fold in ("street", "avenue", "road", "lane", "drive", "boulevard") else 0
+            return (
+                end + 1
+                if named or len(kinds) > 1 or word.fold in ("street", "avenue", "road", "lane", "drive", "boulevard")
+                else 0
+            )
         named = word.fold == "the" and word.capital  # "The Spinney"
         ends = (word.fold in words("never_in_street") and not named) or (word.stop and end > first)
         if ends or _measures(stream, end):

@@ -78,7 +78,10 @@ def _doubtful(content: Sequence[Token]) -> Sequence[Token]:
     doubts = [at for at, token in enumerate(content) if token.sure < UNSURE or _is_odd(token)]
     if not doubts or (content[0].fold in words("pronouns") and len(content) > MAX_ODD):
         return ()
-    return content if len(content) <= MAX_WHOLE else content[doubts[0] : doubts[-1] + 1]
+    if len(content) <= MAX_WHOLE:
+        return content
+    pause = next((at + 1 for at, token in enumerate(content) if token.pause), len(content))
+    return content[:pause] if doubts[0] < pause <= MAX_WHOLE else content[doubts[0] : doubts[-1] + 1]
 
 
 def _is_odd(token: Token) -> bool:

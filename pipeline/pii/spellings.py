@@ -6,6 +6,7 @@ at least two clauses in a row have to explain a letter; one between them that wa
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from pipeline.pii.lexicon import lexicon, words
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MAX_CLAUSE = 4
 MAX_LETTER = 2
 MIN_CLAUSES = 2
+MAX_APART = 7
 
 
 def spelled_in_clauses(lines: Sequence[Line]) -> Iterator[PiiSpan]:
@@ -40,6 +42,23 @@ def spelled_in_clauses(lines: Sequence[Line]) -> Iterator[PiiSpan]:
                         [t for part in run for t in part], kind, 0.5, "spelled with a word for each letter"
                     )
                 run, gap = [], []
+
+
+def spelled_with_ties(lines: Sequence[Line]) -> Iterator[PiiSpan]:
+    """Spans from the first to the last of "as in Kilo, as in Alpha, V, as in Victor", though letters were not heard."""
+    for line in lines:
+        tied = [at for at in range(len(line.tokens) - 2) if _is_tied(line.tokens[at : at + 3])]
+        for one, two in itertools.pairwise(tied):
+            if two - one <= MAX_APART:
+                first = max(one - MAX_LETTER - 1, 0)
+                while any(token.stop or token.pause for token in line.tokens[first : one - 1]):
+                    first += 1
+                yield from spans(line.tokens[first : two + 3], "PERSON", 0.5, "spelled with a word for each letter")
+
+
+def _is_tied(tokens: Sequence[Token]) -> bool:
+    said = [token.fold for token in tokens]
+    return said[:2] == ["as", "in"] and (tokens[2].capital or said[2] in words("code_words")) and not tokens[2].number
 
 
 def _clauses(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:

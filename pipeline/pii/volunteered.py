@@ -27,7 +27,7 @@ MAX_CLAUSES = 4
 """Clauses behind the word for a secret within which it is told."""
 NEAR_TALK = 4
 """Lines since a secret was talked of."""
-CARD = 13
+CARD = 8
 """Digits of a card's number from which on its expiry may follow."""
 NEAR_CARD = 30
 """Words behind it within which it does."""
