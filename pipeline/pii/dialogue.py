@@ -222,6 +222,8 @@ def _spoken(tokens: Sequence[Token]) -> tuple[str, list[int]]:
 
 
 def _states(before: str, noun: str, after: str) -> bool:
+    if noun.startswith("who"):
+        return False
     if noun.endswith(" to") and after:
         return True
     if noun.endswith("'s") and after and not _ASKS_BACK.search(before):

@@ -70,7 +70,8 @@ def _first_clause(part: Sequence[Token], found: Mapping[int, Sequence[PiiSpan]])
     end = next((at + 1 for at, token in enumerate(part) if token.pause or token.stop), len(part))
     clause = without_lead(part[:end])
     taken = any(_covers(span, token) for token in part[:end] for span in found.get(token.line, ()))
-    brief = 1 < len(clause) <= MAX_ODD and any(token.sure < UNSURE for token in clause)
+    unsure = sum(token.sure < UNSURE for token in clause)
+    brief = 1 < len(clause) <= (MAX_WHOLE if unsure > 1 else MAX_ODD) and unsure > 0
     return clause if brief and not taken and not refuses(clause) else ()
 
 
