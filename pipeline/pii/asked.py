@@ -36,6 +36,8 @@ MAX_MISHEARD = 6
 SHORT = 4
 MAX_SUM = 5
 MAX_SAID = 24
+MAX_TALK = 60
+"""Words before four figures in which figures may be spoken of."""
 MAX_KEYED = 5
 MAX_READING = 6
 """Words before a number in which the thing that it is the name of may be named."""
@@ -146,7 +148,7 @@ def _may_verify(run: Run) -> bool:
 
 
 def _is_unexplained(call: Talk, run: Run, position: int, least: int) -> bool:
-    before = {token.fold for token in call.tokens[max(0, position - MAX_SAID) : position]}
+    before = {token.fold for token in call.tokens[max(0, position - MAX_TALK) : position]}
     spoken_of = not words("figures_of").isdisjoint(before)
     return unexplained(run, least, spoken_of=spoken_of) and not _names_thing(call, run, position)
 

@@ -131,7 +131,8 @@ def _spelt_after(tokens: Sequence[Token], end: int) -> int:
 
 def _is_capitals(token: Token) -> bool:
     odd = token.upper and not lexicon().is_common(token.fold) and token.fold not in words("abbreviations")
-    return token.letters or (odd and not token.number)
+    mixed = token.number and not token.fold.isdecimal()
+    return token.letters or (odd and (mixed or not token.number))
 
 
 def _misheard_before(tokens: Sequence[Token], first: int) -> int:

@@ -56,10 +56,8 @@ def mail(lines: Sequence[Line], streams: Sequence[Sequence[Token]]) -> Iterator[
 def _figures_end(tokens: Sequence[Token], at: int) -> int:
     """Past figures with three dots or more in them, wherever the recogniser parted them ("198.5 1.100.56"); or 0."""
     end = at
-    while end < len(tokens) and _FIGURES.fullmatch(tokens[end].fold) and not (end > at and tokens[end - 1].pause):
+    while end < len(tokens) and _FIGURES.fullmatch(tokens[end].fold):
         end += 1
-        if tokens[end - 1].stop:
-            break
     dots = sum(token.fold.count(".") for token in tokens[at:end])
     return end if end - at > 1 and dots >= IP_PARTS - 1 else 0
 

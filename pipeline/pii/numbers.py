@@ -25,6 +25,8 @@ _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _NINO = re.compile(r"[A-Z]{2}\d{6}[A-D]")
 _PLATE = re.compile(r"[A-Z]{2}\d{2}[A-Z]{3}")
 """Great Britain's registration marks since 2001: an area, the half year, three letters (DVLA INF104), as heard."""
+_MIXED = re.compile(r"\d+[A-Z]+\d+[A-Z\d]*|[A-Z]+\d+[A-Z]+[A-Z\d]*")
+"""Letters between figures, or figures between letters: a code, whatever follows ("43B7")."""
 _COUNTING = "12345678910111213"
 LISTED = 5
 SPELLED = 3
@@ -256,6 +258,8 @@ def unexplained(run: Run, least: int, *, spoken_of: bool) -> bool:
     and what has the form of a postcode, a registration mark, an IBAN or the like.
     """
     spelled = _spells(run)
+    if len(run.text) >= SPELLED + 1 and any(_MIXED.fullmatch(token.fold.upper()) for token in run.tokens):
+        return True
     if _formed(run.text) and (spelled or not run.measured):
         return True
     return (spelled or not run.quantity) and not run.listed and _is_long(run, least, spoken_of=spoken_of)
@@ -263,7 +267,9 @@ def unexplained(run: Run, least: int, *, spoken_of: bool) -> bool:
 
 def _is_long(run: Run, least: int, *, spoken_of: bool) -> bool:
     digits, text = run.digits, run.text
-    if _COUNTING.startswith(digits) or (len(digits) <= 6 and any(token.compound for token in run.tokens)):
+    if (_COUNTING.startswith(digits) and not spoken_of) or (
+        len(digits) <= 6 and any(token.compound for token in run.tokens)
+    ):
         return False
     if len(digits) >= least:
         return True
