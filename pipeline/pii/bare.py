@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_BARE = 3
 MAX_HOUSE = 4
 MIN_ODD = 2
-UNSURE = 0.4
+UNSURE, DOUBT = 0.4, 0.5
 
 
 def bare_names(call: Talk) -> Iterator[PiiSpan]:
@@ -54,7 +54,8 @@ def odd_capitals(call: Talk) -> Iterator[PiiSpan]:
 def _is_odd(token: Token) -> bool:
     stem = token.fold.removesuffix("'s")
     common = lexicon().is_common(stem) or any(lexicon().is_common(stem.removesuffix(end)) for end in ("s", "es"))
-    named = looks_like_name(token) and len(stem) > MIN_ODD and not token.upper
+    shouted = token.upper and (token.sure >= DOUBT or token.fold in words("abbreviations"))
+    named = looks_like_name(token) and len(stem) > MIN_ODD and not shouted
     placed = stem in words("months") or (stem in words("states") and stem not in words("namesake_states"))
     return named and not (common or placed) and lexicon().medicine.fullmatch(stem) is None
 

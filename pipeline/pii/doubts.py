@@ -24,7 +24,7 @@ UNSURE = 0.4
 """Probability below which a word may be anything."""
 DOUBT = 0.55
 """The same for a word that follows on words that were made up."""
-MADE_UP = 0.3
+MADE_UP = 0.36
 HARDLY, MIN_RUN = 0.35, 3
 """The same for each of so many words in a row."""
 NOTHING = 0.23

@@ -55,13 +55,19 @@ def _titled(tokens: Sequence[Token], *, whole: bool) -> Sequence[Token]:
 
 
 def _greeting(tokens: Sequence[Token], start: int) -> Sequence[Token]:
-    """The few words of a sentence behind "this is" of which one was hardly heard ("This is a shock." for a name)."""
-    if [token.fold for token in tokens[max(0, start - 2) : start]] != ["this", "is"] or tokens[start - 1].stop:
+    """The few words of a clause behind "this is" of which one was hardly heard ("This is a shock." for a name).
+
+    Behind "I'm" one of them must be out of no dictionary, too.
+    """
+    before = [token.fold for token in tokens[max(0, start - 2) : start]]
+    own = before[-1:] == ["i'm"] or before == ["i", "am"]
+    if not (own or before == ["this", "is"]) or tokens[start - 1].stop:
         return ()
-    end = next((at + 1 for at in range(start, len(tokens)) if tokens[at].stop or tokens[at].pause), len(tokens))
+    end = next((at + 1 for at in range(start, len(tokens)) if _apart(tokens[at])), len(tokens))
     said = tokens[start:end]
     doubtful = any(token.sure < HARDLY for token in said)
-    return said if len(said) <= MAX_CLAUSE and doubtful and not any(token.number for token in said) else ()
+    odd = not own or any(not lexicon().is_common(token.fold) for token in said)
+    return said if len(said) <= MAX_CLAUSE and doubtful and odd and not any(token.number for token in said) else ()
 
 
 def _apart(token: Token) -> bool:
