@@ -5,6 +5,7 @@ Promises: what is asked for, announced, repeated, spelled or known is found acro
 nothing explains is taken for PII; nothing here logs, raises or shows a word of the call.
 
     lines      turns as folded, typed tokens         dialogue   what is asked for, and until when
+    segments   what is said in reply             coded      codes and figures that were asked for
     numbers    runs of digits, their label           asked      which runs and dates are PII
     quantity   prices, times, counts: not PII        answers    names, addresses, passwords asked for
     doubts     garbled: told by place and sound       replies  answers that no rule took

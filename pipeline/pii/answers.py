@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.pii.dialogue import Talk, Window, gives, says_amount, sentences
+from pipeline.pii.coded import (
+    MAX_CODED,
+    SURE,
+    between_plain_words,
+    coded,
+    is_plain,
+    measures,
+    without_common_ends,
+)
+from pipeline.pii.dialogue import Talk, Window, says_amount, sentences
 from pipeline.pii.lexicon import Shape, lexicon, words
 from pipeline.pii.lines import spans
 from pipeline.pii.mail import address_start
 from pipeline.pii.names import looks_like_name, name_at, names_in
 from pipeline.pii.places import is_address_word, is_place_word
 from pipeline.pii.quantity import is_measured
-from pipeline.pii.written import PieceKind
+from pipeline.pii.segments import HARDLY, refuses, segments, without_lead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,28 +32,20 @@ if TYPE_CHECKING:
     from pipeline.pii.lines import Token
     from pipeline.types import PiiSpan
 
-MAX_LEAD = 6
 MAX_FREE = 9
 MAX_ODD = 4
 """An answer of up to this many words is taken whole, whatever the words are."""
 MAX_GARBLED = 6
-MAX_SEGMENTS = 6
-MAX_SPELLED = MAX_CODED = 3
-MIN_CODE = 3
-MAX_CODE = 8
-MAX_TAIL = 2
-SURE = 0.7
+MAX_SPELLED = 3
 UNSURE = 0.5
-HARDLY = 0.2
-"""Probability up to which a word says nothing of what follows."""
 
 
 def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
     """Spans of every answer in words."""
     take = {
-        Shape.CODE: _code,
-        Shape.DATE: _code,
-        Shape.DIGITS: _code,
+        Shape.CODE: coded,
+        Shape.DATE: coded,
+        Shape.DIGITS: coded,
         Shape.NAME: _name,
         Shape.ADDRESS: _address,
         Shape.EMAIL: _email,
@@ -52,69 +53,15 @@ def answers(call: Talk, found: Sequence[Window]) -> Iterator[PiiSpan]:
         Shape.SPELLED: _spelling,
     }
     for window in found:
-        if window.strong and window.field.shape in take and not (window.giver and take[window.field.shape] is _code):
+        if window.strong and window.field.shape in take and not (window.giver and take[window.field.shape] is coded):
             parts = segments(call, window)
-            if take[window.field.shape] is _code:
+            if take[window.field.shape] is coded:
                 parts = [part for part in parts[:MAX_CODED] if not says_amount(call, call.turns[part[0].line], window)]
             for tokens in take[window.field.shape](parts):
                 yield from spans(tokens, window.kind, 0.8, "answer to a request, or announced")
             if window.field.shape in (Shape.NAME, Shape.SPELLED):
                 for tokens in _spelled(call.tokens[window.start : window.end]):
                     yield from spans(tokens, window.kind, 0.8, "spelled after a request for a name")
-
-
-def segments(call: Talk, window: Window) -> list[tuple[Token, ...]]:
-    """What the answering side says in the window, a line each; its backchannels are left out."""
-    speakers = call.speakers
-    found = []
-    own = call.line(window.start - 1)
-    for line in call.lines[call.lines.index(own) :]:
-        if call.firsts[line.index] >= window.end:
-            break
-        first = max(call.firsts[line.index], window.start)
-        tokens = call.tokens[first : min(call.last(line), window.end)]
-        if line.index == own.index and window.giver is None:
-            tokens = _after_question(call.tokens[window.start - 1], tokens)
-        other = line.index != own.index
-        if other and window.giver is not None and line.speaker != window.giver and not line.backchannel:
-            break  # the other side has answered; what was announced is over
-        if tokens and gives(window, line, speakers) and not (line.backchannel and other):
-            found.append(tokens)
-    return found[:MAX_SEGMENTS]
-
-
-def _after_question(noun: Token, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-    """The rest of a line after the sentence that asks; after the noun alone in "Email, violet at ..."."""
-    if noun.stop or noun.pause:
-        return tokens
-    for position, token in enumerate(tokens):
-        if token.stop:
-            return tokens[position + 1 :]
-    return ()
-
-
-def without_lead(tokens: Sequence[Token]) -> tuple[Token, ...]:
-    """The answer without the words that lead into it ("yeah, sure, it's ...")."""
-    rest = tuple(tokens)
-    lead = lexicon().lead
-    while rest:
-        taken = 0
-        for size in range(min(MAX_LEAD, len(rest)), 0, -1):
-            if lead.fullmatch(" ".join(token.fold.replace("-", " ") for token in rest[:size])):
-                taken = size
-                break
-        if not taken:
-            break
-        rest = rest[taken:]
-    return rest
-
-
-def refuses(tokens: Sequence[Token]) -> bool:
-    """Whether an answer begins as a refusal or a question back; a first word that was hardly heard begins neither."""
-    if tokens and tokens[0].sure <= HARDLY:
-        return False
-    said = " ".join(token.fold for token in tokens[:8])
-    return lexicon().refusal.match(said) is not None
 
 
 def _spelling(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
@@ -124,9 +71,9 @@ def _spelling(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
             content = without_lead(part[first:end])
             if not content or refuses(content):
                 continue
-            for each in _between_plain_words(content):
+            for each in between_plain_words(content):
                 if not measures(each):
-                    yield _without_common_ends(each)
+                    yield without_common_ends(each)
 
 
 def _name(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
@@ -251,135 +198,20 @@ def _is_odd(sentence: Sequence[Token]) -> bool:
 def _without_plain_lead(sentence: Sequence[Token]) -> Sequence[Token]:
     """An address that was heard whole without the everyday words, surely heard, before it ("good, ana@example.org")."""
     start, letters = address_start(sentence), words("heard_letters") | words("letter_words")
-    lead = [token for token in sentence[:start] if not _is_plain(token) or (token.fold in letters and not token.pause)]
+    lead = [token for token in sentence[:start] if not is_plain(token) or (token.fold in letters and not token.pause)]
     return sentence if lead else sentence[start:]
 
 
 def _without_plain_tail(sentence: Sequence[Token]) -> Sequence[Token]:
     """An address without the plainly heard clause that follows its domain."""
     domain = max((at for at, token in enumerate(sentence) if _is_mail_word(token)), default=len(sentence))
-    tail = next(iter(_between_plain_words(sentence[domain + 1 :])), ())
+    tail = next(iter(between_plain_words(sentence[domain + 1 :])), ())
     return sentence[: domain + 1 + len(tail)]
 
 
 def _is_mail_word(token: Token) -> bool:
     dotted = ("@" in token.fold or "." in token.fold) and not token.quantity
     return token.letters or dotted or token.fold in words("mail_words")
-
-
-def _code(parts: Sequence[tuple[Token, ...]]) -> Iterator[Sequence[Token]]:
-    """Sentences of an answer that hold digits or letters and little else, whole: what is between them was misheard."""
-    for part in parts[:MAX_CODED]:
-        for first, end in sentences(part):
-            content = without_lead(part[first:end])
-            if _heard_as_words(content):
-                yield content
-                continue
-            talk = refuses(content) or (content and content[0].fold in words("pronouns"))
-            if content and not measures(content) and (_mostly_spelt(content) or not talk):
-                yield from _coded_parts(content)
-
-
-def _heard_as_words(content: Sequence[Token]) -> bool:
-    """Whether a short sentence is a code whose first letters were heard as words ("Why is the SE, a 296 5H?")."""
-    coded = sum(len(token.fold) for token in content if is_coded(token))
-    begun = bool(content) and content[0].fold in words("heard_letters") and not is_coded(content[0])
-    return begun and len(content) <= MAX_CODE and coded >= MIN_CODE and not measures(content)
-
-
-def measures(content: Sequence[Token]) -> bool:
-    """Whether a number of an answer plainly counts or measures something."""
-    return any(is_measured(content, at, at + 1) for at, token in enumerate(content) if token.number)
-
-
-def _coded_parts(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """Parts of a sentence between words that were plainly heard, as far as they hold digits or letters."""
-    unbroken = is_coded(content[0]) and len(content) <= MAX_CODE and not any(token.pause for token in content[:-1])
-    for at, part in enumerate((content,) if unbroken else map(_after_clause, _between_plain_words(content))):
-        if _mostly_spelt(part):
-            last = max(at for at, token in enumerate(part) if _is_spelt(token))
-            yield part[: last + 1] if _goes_on(part[last + 1 :]) else part
-            continue
-        core = _without_common_ends(part)
-        coded = [token for token in core if is_coded(token)]
-        if not coded:
-            core = coded = _heard_letters(part)
-        enough = sum(len(token.fold) for token in coded) >= MIN_CODE or (at == 0 and 2 * len(coded) >= len(core))
-        if coded and enough and len(core) <= MAX_CODE:
-            yield core
-
-
-def _after_clause(part: Sequence[Token]) -> Sequence[Token]:
-    """What follows a clause of surely heard words that are no figures ("a debit card, 5200 ...")."""
-    first = next((at for at, token in enumerate(part) if is_coded(token)), 0)
-    clause = part[:first]
-    heard = [t for t in clause if t.fold in words("heard_letters") or t.fold in words("code_words") or t.sure < SURE]
-    return part[first:] if clause and clause[-1].pause and not heard else part
-
-
-def _mostly_spelt(content: Sequence[Token]) -> bool:
-    """Whether a short sentence is figures and letters, or mostly so and said without a pause."""
-    said = sum(token.singly for token in content)
-    spelt = sum(token.singly for token in content if _is_spelt(token))
-    unbroken = not any(token.pause for token in content[:-1])
-    return said >= MIN_CODE and len(content) <= MAX_CODE and (spelt == said or (unbroken and 2 * spelt > said))
-
-
-def _is_spelt(token: Token) -> bool:
-    return is_coded(token) or token.fold in ("a", "one") or token.fold in words("code_words")
-
-
-def _heard_letters(part: Sequence[Token]) -> list[Token]:
-    """Letters that were all heard as words ("ay queue gee"), if there are at least three."""
-    heard = [token for token in part if token.fold in words("heard_letters")]
-    return heard if len(heard) >= MIN_CODE else []
-
-
-def _between_plain_words(content: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    plain = [_is_plain(token) for token in content]
-    start = 0
-    for at in range(1, len(content)):
-        if plain[at] and plain[at - 1]:
-            yield content[start : at - 1]
-            start = at + 1
-    yield content[start:]
-
-
-def _is_plain(token: Token) -> bool:
-    plain = not is_coded(token) and token.fold not in words("heard_letters")
-    return plain and token.sure >= SURE and lexicon().is_common(token.fold)
-
-
-def _without_common_ends(content: Sequence[Token]) -> Sequence[Token]:
-    """The answer from its first token that is no everyday word; a last word or two may have been misheard and stay."""
-    kept = [at for at, token in enumerate(content) if is_coded(token) or not lexicon().is_common(token.fold)]
-    if not kept:
-        return ()
-    tail = len(content) - kept[-1] - 1
-    keeps_tail = tail <= MAX_TAIL and not content[-1].question and not _goes_on(content[kept[-1] + 1 :])
-    first = kept[0]
-    while first and content[first - 1].fold in words("heard_letters"):
-        first -= 1
-    return content[first : None if keeps_tail else kept[-1] + 1]
-
-
-def _goes_on(tail: Sequence[Token]) -> bool:
-    """Whether plainly heard words after a value are talk ("yes", "I think") rather than more of it."""
-    sure = bool(tail) and tail[0].fold not in words("heard_letters") and all(token.sure >= SURE for token in tail)
-    said = " ".join(token.fold for token in tail)
-    return sure and (lexicon().backchannel.fullmatch(said) is not None or tail[0].fold in words("pronouns"))
-
-
-def is_coded(token: Token) -> bool:
-    """Whether a token looks like a part of a number or a code."""
-    letter = len(token.fold) == 1 and token.fold not in ("i", "a")
-    return (
-        token.number
-        or token.letters
-        or letter
-        or token.kind is PieceKind.DATE
-        or (token.upper and token.fold not in words("abbreviations"))
-    )
 
 
 def _asks(content: Sequence[Token]) -> bool:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.pii.answers import without_lead
 from pipeline.pii.dialogue import sentences
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
 from pipeline.pii.names import is_firm, is_known, looks_like_name
 from pipeline.pii.quantity import is_measured
+from pipeline.pii.segments import without_lead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

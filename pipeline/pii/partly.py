@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.pii.answers import without_lead
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
 from pipeline.pii.quantity import is_measured, is_quantity
+from pipeline.pii.segments import without_lead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.pii.answers import MAX_ODD, measures, refuses, segments, without_lead
+from pipeline.pii.answers import MAX_ODD
+from pipeline.pii.coded import measures
 from pipeline.pii.dialogue import Talk, Window, sentences
 from pipeline.pii.doubts import UNSURE
 from pipeline.pii.lexicon import Shape, lexicon, words
 from pipeline.pii.lines import spans
 from pipeline.pii.repeats import CERTAIN
+from pipeline.pii.segments import refuses, segments, without_lead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

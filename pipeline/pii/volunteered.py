@@ -9,10 +9,11 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from pipeline.pii.answers import HARDLY, MAX_GARBLED, without_lead
+from pipeline.pii.answers import MAX_GARBLED
 from pipeline.pii.dates import dates
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
+from pipeline.pii.segments import HARDLY, without_lead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
