@@ -258,3 +258,17 @@ def test_what_is_only_odd_is_no_leak(said: str, *, taken: bool) -> None:
     before = understood((turn("we went to the garden and then we went back to the house", 3.0, CUSTOMER),))
     _, found = heard_again(before, [replace(w, probability=0.1) for w in spoken(said, 5.0)], span(4.9, 9.0))
     assert bool(found) is taken
+
+
+@pytest.mark.parametrize(
+    ("again", "known", "leaked"),
+    [("415", {}, False), ("416", {}, True), ("415", {"PIN": ["84150"]}, True), ("415 415", {}, True)],
+    ids=["the same", "another", "a part of what the platform knows", "more than a short one"],
+)
+def test_a_short_figure_that_stood_the_first_time(again: str, known: dict[str, list[str]], *, leaked: bool) -> None:
+    """Written the same both times it was told then; with the answer out of hearing it would be taken for one."""
+    call = (turn("what is your pin please", 0.0, AGENT), turn("it was 415 more last year", 3.0, CUSTOMER))
+    speech = {on: tuple(w.span for t in call if t.channel is on for w in t.words) for on in (AGENT, CUSTOMER)}
+    before = Understood(call, (), speech, "en", known)
+    _, found = heard_again(before, spoken(f"it was {again} more last year", 3.0), span(3.0, 6.0))
+    assert bool(found) is leaked
