@@ -72,12 +72,14 @@ class Talk:
         tokens: of all lines in that order.
         turns: the lines by index of their turn.
         firsts: for each turn, where its first token stands in ``tokens``.
+        places: for each turn, where its line stands in ``lines``.
     """
 
     lines: tuple[Line, ...]
     tokens: tuple[Token, ...]
     turns: tuple[Line, ...]
     firsts: tuple[int, ...]
+    places: tuple[int, ...]
 
     @property
     def speakers(self) -> int:
@@ -100,12 +102,12 @@ class Talk:
 def talk(turns: Sequence[Line]) -> Talk:
     """The talk that lines, one per turn, make."""
     lines = sorted(turns, key=lambda line: (line.end_s, line.index))
-    firsts = [0] * len(turns)
+    firsts, places = [0] * len(turns), [0] * len(turns)
     tokens: list[Token] = []
-    for line in lines:
-        firsts[line.index] = len(tokens)
+    for place, line in enumerate(lines):
+        firsts[line.index], places[line.index] = len(tokens), place
         tokens.extend(line.tokens)
-    return Talk(tuple(lines), tuple(tokens), tuple(turns), tuple(firsts))
+    return Talk(tuple(lines), tuple(tokens), tuple(turns), tuple(firsts), tuple(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +319,7 @@ def gives(window: Window, line: Line, speakers: int) -> bool:
 
 def says_amount(call: Talk, line: Line, window: Window | None) -> bool:
     """Whether a line replies to a question of the other side for a quantity, asked since a window was opened."""
-    earlier = reversed(call.lines[: call.lines.index(line)])
+    earlier = reversed(call.lines[: call.places[line.index]])
     before = next((each for each in earlier if not each.backchannel), None)
     if before is None or before.speaker == line.speaker or not before.tokens[-1].question:
         return False

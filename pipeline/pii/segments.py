@@ -26,7 +26,7 @@ def segments(call: Talk, window: Window) -> list[tuple[Token, ...]]:
     speakers = call.speakers
     found = []
     own = call.line(window.start - 1)
-    for line in call.lines[call.lines.index(own) :]:
+    for line in call.lines[call.places[own.index] :]:
         if call.firsts[line.index] >= window.end:
             break
         first = max(call.firsts[line.index], window.start)
