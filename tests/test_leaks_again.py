@@ -262,8 +262,20 @@ def test_what_is_only_odd_is_no_leak(said: str, *, taken: bool) -> None:
 
 @pytest.mark.parametrize(
     ("again", "known", "leaked"),
-    [("415", {}, False), ("416", {}, True), ("415", {"PIN": ["84150"]}, True), ("415 415", {}, True)],
-    ids=["the same", "another", "a part of what the platform knows", "more than a short one"],
+    [
+        ("415", {}, False),
+        ("416", {}, True),
+        ("415", {"PIN": ["84150"]}, True),
+        ("415", {"PIN": ["84 1 50"]}, True),
+        ("415 415", {}, True),
+    ],
+    ids=[
+        "the same",
+        "another",
+        "a part of what is known",
+        "a part of what is known in pieces",
+        "more than a short one",
+    ],
 )
 def test_a_short_figure_that_stood_the_first_time(again: str, known: dict[str, list[str]], *, leaked: bool) -> None:
     """Written the same both times it was told then; with the answer out of hearing it would be taken for one."""

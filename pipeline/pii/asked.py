@@ -213,9 +213,8 @@ def _counts(call: Talk, run: Run, position: int, window: Window, *, strong: bool
     digits = len(run.digits)
     if strong and gives(window, line, call.speakers):
         if run.measured:  # a ZIP code may be heard as a price, and then is all that is said
-            ends = digits == SHORT and bool({"ending", "ends"} & set(run.before[-2:]))
-            return ends or (first and digits >= SHORT and not run.unit and _dominates(line, run))
-        if _tells_when(run, window) or _tells_sum(line, run) or _is_numbered(run, window):
+            return _ends_card(run) or (first and digits >= SHORT and not run.unit and _dominates(line, run))
+        if _tells_when(run, window) or _tells_sum(line, run) or _is_numbered(line, run, window):
             return False
         if digits == 0:
             return window.field.shape is Shape.CODE or _dominates(line, run)
@@ -254,8 +253,10 @@ def _tells_when(run: Run, window: Window) -> bool:
     return year and before in words("before_year") and run.before[-2:-1] != ("ending",)
 
 
-def _is_numbered(run: Run, window: Window) -> bool:
-    """Whether a number, not said digit by digit, is that of a thing, a time or an amount by the word before it."""
+def _is_numbered(line: Line, run: Run, window: Window) -> bool:
+    """Whether a number, not said digit by digit, is a thing's or an amount by the word before it, amid other words."""
+    if _dominates(line, run):
+        return False
     short = len(run.digits) <= SHORT and not run.single and window.field.shape is not Shape.DATE
     return short and bool(run.before) and lexicon().quantity_before.fullmatch(run.before[-1]) is not None
 

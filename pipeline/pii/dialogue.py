@@ -213,6 +213,15 @@ def sentences(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
             first = position + 1
 
 
+def clauses(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """The tokens of one line, parted at its pauses and the ends of its sentences."""
+    first = 0
+    for at, token in enumerate(tokens):
+        if token.pause or token.stop or at == len(tokens) - 1:
+            yield tokens[first : at + 1]
+            first = at + 1
+
+
 def _spoken(tokens: Sequence[Token]) -> tuple[str, list[int]]:
     """The folded sentence and, for each of its characters, the token it belongs to."""
     text, at = "", []

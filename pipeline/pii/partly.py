@@ -132,12 +132,10 @@ def _lettered_before(tokens: Sequence[Token], at: int) -> int:
     first = at
     while first and not tokens[first - 1].stop and (tokens[first - 1].upper or tokens[first - 1].letters):
         first -= 1
-    spelt = first < at and not lexicon().is_common(tokens[first].fold)
-    return (
-        first - 2
-        if spelt and [t.fold for t in tokens[max(first - 2, 0) : first]] == ["i", "am"]
-        else (first if spelt else at)
-    )
+    if first == at or lexicon().is_common(tokens[first].fold):
+        return at
+    heard_as = [token.fold for token in tokens[max(first - 2, 0) : first]]
+    return first - 2 if heard_as == ["i", "am"] else first
 
 
 def _garbled_before(tokens: Sequence[Token], at: int, *, name: bool) -> int:

@@ -87,11 +87,8 @@ def _street_end(stream: Sequence[Token], start: int) -> int:
         kinds = {word.fold, word.fold.removesuffix("s")} if word.sure < UNSURE_KIND else {word.fold}
         if kinds & words("streets") and end > first and not _measures(stream, end):
             named = any(_may_name(token) for token in stream[first:end])
-            return (
-                end + 1
-                if named or len(kinds) > 1 or word.fold in ("street", "avenue", "road", "lane", "drive", "boulevard")
-                else 0
-            )
+            plain = word.fold in ("street", "avenue", "road", "lane", "drive", "boulevard")
+            return end + 1 if named or plain or len(kinds) > 1 else 0
         named = word.fold == "the" and word.capital  # "The Spinney"
         ends = (word.fold in words("never_in_street") and not named) or (word.stop and end > first)
         if ends or _measures(stream, end):

@@ -56,12 +56,9 @@ def _misheard(
             return () if figures else _first_clause(part, found)
         for first, end in sentences(part):
             content = without_lead(part[first:end])
-            if refuses(content) and not (
-                len(content) <= MAX_ODD and any(t.sure < DOUBT for t in content) and not figures
-            ):
-                return ()
             if refuses(content):
-                return content
+                misheard = not figures and len(content) <= MAX_ODD and any(t.sure < DOUBT for t in content)
+                return content if misheard else ()
             if content:
                 return () if measures(content) else _doubtful(content)
     return ()

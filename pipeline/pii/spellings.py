@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from pipeline.pii.dialogue import clauses
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
 
@@ -30,7 +31,7 @@ def spelled_in_clauses(lines: Sequence[Line]) -> Iterator[PiiSpan]:
         kind = "ACCOUNT_NUMBER" if any(token.number for token in line.tokens) else "PERSON"
         run: list[Sequence[Token]] = []
         gap: list[Sequence[Token]] = []
-        for clause in (*_clauses(line.tokens), ()):
+        for clause in (*clauses(line.tokens), ()):
             if clause and (explained := _explained(clause)):
                 run += [*gap, explained]
                 gap = []
@@ -59,14 +60,6 @@ def spelled_with_ties(lines: Sequence[Line]) -> Iterator[PiiSpan]:
 def _is_tied(tokens: Sequence[Token]) -> bool:
     said = [token.fold for token in tokens]
     return said[:2] == ["as", "in"] and (tokens[2].capital or said[2] in words("code_words")) and not tokens[2].number
-
-
-def _clauses(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    first = 0
-    for at, token in enumerate(tokens):
-        if token.pause or token.stop or at == len(tokens) - 1:
-            yield tokens[first : at + 1]
-            first = at + 1
 
 
 def _explained(clause: Sequence[Token]) -> Sequence[Token]:

@@ -10,7 +10,9 @@ import itertools
 from typing import TYPE_CHECKING
 
 from pipeline.pii.answers import MAX_GARBLED
+from pipeline.pii.asked import NEAR_CARD
 from pipeline.pii.dates import dates
+from pipeline.pii.dialogue import clauses
 from pipeline.pii.lexicon import lexicon, words
 from pipeline.pii.lines import spans
 from pipeline.pii.segments import HARDLY, without_lead
@@ -30,8 +32,6 @@ NEAR_TALK = 4
 """Lines since a secret was talked of."""
 CARD = 8
 """Digits of a card's number from which on its expiry may follow."""
-NEAR_CARD = 30
-"""Words behind it within which it does."""
 
 
 def volunteered(call: Talk) -> Iterator[PiiSpan]:
@@ -66,7 +66,7 @@ def _secret(line: Line) -> Sequence[Token]:
     named = next((at for start, at in starts.items() if start >= match.end() - 1), len(line.tokens))
     if any(token.question for token in line.tokens[named - 1 : named]):
         return ()
-    for clause in _clauses(line.tokens[named - 1 :])[1 : MAX_CLAUSES + 1]:
+    for clause in itertools.islice(clauses(line.tokens[named - 1 :]), 1, MAX_CLAUSES + 1):
         if clause[0].sure <= HARDLY and not clause[0].number:
             return clause[:MAX_GARBLED]
         content = _before_talk(without_lead(clause))
@@ -77,7 +77,7 @@ def _secret(line: Line) -> Sequence[Token]:
 
 def _bare(line: Line) -> Sequence[Token]:
     """What a reply says in up to three words of content before it goes on."""
-    for clause in _clauses(line.tokens)[:2]:
+    for clause in itertools.islice(clauses(line.tokens), 2):
         content = _before_talk(without_lead(clause))
         if content:
             return content if len(content) <= MAX_SECRET and _tells(content) else ()
@@ -86,8 +86,7 @@ def _bare(line: Line) -> Sequence[Token]:
 
 def _typed(tokens: Sequence[Token]) -> Sequence[Token]:
     """The word or two in front of a clause that says how they are typed ("sandpiper, all one word")."""
-    clauses = _clauses(tokens)
-    for clause, after in itertools.pairwise(clauses):
+    for clause, after in itertools.pairwise(clauses(tokens)):
         if lexicon().typed.match(" ".join(token.fold for token in after)):
             first = len(clause)
             while first and len(clause) - first < MAX_SECRET - 1 and _tells(clause[first - 1 : first]):
@@ -100,15 +99,6 @@ def _before_talk(clause: Sequence[Token]) -> Sequence[Token]:
     """A clause up to the word with which the next one begins ("paper moon if you need it")."""
     opens = words("clause_openers") | words("pronouns")
     return clause[: next((at for at, token in enumerate(clause) if token.fold in opens), len(clause))]
-
-
-def _clauses(tokens: Sequence[Token]) -> list[Sequence[Token]]:
-    found, first = [], 0
-    for at, token in enumerate(tokens):
-        if token.pause or token.stop or at == len(tokens) - 1:
-            found.append(tokens[first : at + 1])
-            first = at + 1
-    return found
 
 
 def _tells(content: Sequence[Token]) -> bool:

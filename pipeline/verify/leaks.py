@@ -237,8 +237,9 @@ def _told_by_first(
     once = [word for word in before.words(turn.channel) if any(word.span.overlaps(span) for span in near)]
     hidden, stood = ({fold(w.text) for w in once if gone[turn.channel](w.span) is each} for each in (True, False))
 
-    given = {fold(part) for each in (before.known, values(before)) for many in each.values() for part in _parts(many)}
-    figures = "|".join(digits_of(part) for part in given)
+    whole = [text for each in (before.known, values(before)) for many in each.values() for text in many]
+    given = {fold(part) for text in whole for part in text.split()}
+    figures = "|".join(digits_of(text) for text in whole)
 
     def told(word: Word) -> bool:
         text, sure = fold(word.text), word.probability
@@ -258,10 +259,6 @@ def _told_by_first(
         )
 
     return len(digits_of(write([word.text for word in said]).text)) <= MIN_PART and all(told(word) for word in said)
-
-
-def _parts(texts: Sequence[str]) -> list[str]:
-    return [part for text in texts for part in text.split()]
 
 
 def _is_everyday(word: str) -> bool:
