@@ -34,9 +34,10 @@ FILES = {  # of a set
     "held-out-2": ("15_*.toml",),
     "wild": ("14_*.toml",),
     "asked": ("16_*.toml",),
+    "learn": ("18_*.toml",),
 }
 HELD_OUT = frozenset({"held-out", "held-out-2"})  # nobody looks at what is missed in these
-TEXT_ONLY = frozenset({"asked"})  # never sounded: turns for benchmarks.wording, nearly all of them with PII
+UNSCORED = frozenset({"asked", "learn"})  # for benchmarks.wording and benchmarks.tagger, nearly all of them with PII
 CHANNEL_OF = {"A": "agent", "C": "customer"}
 SOUND_STYLES = ("fsdd", "allison", "dtmf", "dtmf_real")
 LAYOUTS = (*("stereo",) * 10, *("mono",) * 6, "legs")
@@ -113,6 +114,7 @@ class Script:
 
 
 _SPEED = "speed"  # of both voices; no key of _OPTIONS, for the digests of calls that do not have it stand
+_POOL = "pool"  # what names are drawn from (``pools.py``); of a whole file, and no key of _OPTIONS as above
 _OPTIONS: dict[str, Any] = {
     "layout": None,  # stereo, mono or legs
     "codec": None,
@@ -137,14 +139,16 @@ def load(folder: Path = SCRIPTS, only: str = "*.toml") -> tuple[Template, ...]:
     """
     found: dict[str, Template] = {}
     for path in sorted(folder.glob(only)):
-        for raw in tomllib.loads(path.read_text(encoding="utf-8"))["call"]:
+        file = tomllib.loads(path.read_text(encoding="utf-8"))
+        pool = {_POOL: file[_POOL]} if _POOL in file else {}
+        for raw in file["call"]:
             options = {key: value for key, value in raw.items() if key not in {"id", "turns", "values"}}
             if unknown := sorted(set(options) - set(_OPTIONS) - {_SPEED}):
                 raise ScriptError(f"{path.name}: {raw['id']}: unknown keys {unknown}")
             if raw["id"] in found:
                 raise ScriptError(f"{path.name}: {raw['id']} stands twice")
             lines = tuple(line.strip() for line in raw["turns"].strip().splitlines() if line.strip())
-            found[raw["id"]] = Template(raw["id"], lines, raw.get("values", {}), _OPTIONS | options)
+            found[raw["id"]] = Template(raw["id"], lines, raw.get("values", {}), _OPTIONS | options | pool)
     return tuple(found.values())
 
 
@@ -160,7 +164,7 @@ def fill(template: Template, seed: int) -> Script:
         ScriptError: a turn or a mark cannot be read.
     """
     rng = random.Random(f"{seed}:{template.id}")  # noqa: S311 - a corpus must be repeatable
-    known = _draw(template.values, rng)
+    known = _draw(template.values, rng, template.options.get(_POOL))
     lines = tuple(_line(line, known, rng) for line in template.turns)
     options = template.options
     codec = rng.choice(CODECS)
@@ -191,15 +195,15 @@ def fill(template: Template, seed: int) -> Script:
     )
 
 
-def _draw(wanted: dict[str, str], rng: random.Random) -> dict[str, values.Value]:
+def _draw(wanted: dict[str, str], rng: random.Random, pool: str | None) -> dict[str, values.Value]:
     known: dict[str, values.Value] = {}
     for name, kind in wanted.items():
         base, _, reference = kind.partition(" ")
         if base not in values.KINDS or (reference and reference not in known):
             raise ScriptError(f"{name}: no kind {kind!r}")
-        value = values.make(base, rng, known[reference].text if reference else None)
+        value = values.make(base, rng, known[reference].text if reference else None, pool)
         while any(other.text == value.text for other in known.values()):
-            value = values.make(base, rng)
+            value = values.make(base, rng, None, pool)
         known[name] = value
     return known
 

@@ -191,7 +191,7 @@ def hundreds(digits: str, zero: str = "zero") -> str:
 def say_digits(digits: str, style: str, sizes: Sequence[int], rng: random.Random) -> str:
     """A digit string in chunks, in the given style; ``mixed`` takes another way of saying for each chunk."""
     names = style.split("+")
-    fixed = next((name for name in ("zero", "oh", "nought") if name in names), None)
+    fixed = next((name for name in ("zero", "oh", "nought") if name in names), "")
     zero = fixed or rng.choice(("zero", "oh"))
     ways = {"single": singly, "double": doubled, "pairs": paired, "threes": hundreds}
     chosen = next((name for name in names if name in {*ways, "mixed"}), "single")

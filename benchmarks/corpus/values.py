@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.corpus import spoken
+from benchmarks.corpus import pools, spoken
 
 if TYPE_CHECKING:
     import random
@@ -306,16 +306,17 @@ def not_luhn(number: str) -> str:
     return number if not luhn(number) else number[:-1] + str((int(number[-1]) + 1) % 10)
 
 
-def make(kind: str, rng: random.Random, person: str | None = None) -> Value:
-    """An invented value of a kind; an e-mail address is built on ``person`` if one is given.
+def make(kind: str, rng: random.Random, person: str | None = None, pool: str | None = None) -> Value:
+    """An invented value of a kind; an e-mail address is built on ``person`` if one is given, names are of a ``pool``.
 
     Raises:
-        KeyError: the kind is not known.
+        KeyError: the kind or the pool is not known.
     """
+    own = pools.pool(pool)
     if kind == "email":
-        return Value(kind, "EMAIL_ADDRESS", _email(rng, person))
+        return Value(kind, "EMAIL_ADDRESS", _email(rng, person or (own["person"](rng) if own else None)))
     entity_type, maker = _MAKERS[kind]
-    return Value(kind, entity_type, maker(rng))
+    return Value(kind, entity_type, own.get(kind, maker)(rng))
 
 
 def part(text: str, name: str) -> str:
