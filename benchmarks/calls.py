@@ -1,7 +1,7 @@
 """Labelled calls as the runs use them, and callseal run on one of them through its command line.
 
-Sets: ``dev`` (the generated corpus of a seed), ``fresh``, ``held-out``, ``held-out-2`` and ``wild`` (calls written
-later, in other words, from scripts of their own; nobody tunes on the second and third), ``real`` (labels in
+Sets: ``dev`` (the generated corpus of a seed), ``fresh``, ``held-out``, ``held-out-2``, ``held-out-3`` and ``wild``
+(calls written later, in other words, from scripts of their own; nobody tunes on the held-out ones), ``real`` (labels in
 ``benchmarks/corpus/real``, recordings outside the repository), ``test`` (the few short calls under
 ``tests/data/corpus``).
 """

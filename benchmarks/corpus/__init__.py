@@ -11,6 +11,6 @@ codecs.py     mu-law, A-law, GSM, Opus, MP3, PCM files
 build.py      one call end to end: audio, ``truth.json``, ``metadata.json``
 
 ``python -m benchmarks.corpus --seed 1`` builds the development set in the user's cache folder. Another seed gives other
-values, voices, styles and channel effects from the same scripts; ``--set fresh``, ``held-out``, ``held-out-2`` or
-``wild`` take others.
+values, voices, styles and channel effects from the same scripts; ``--set fresh``, ``held-out``, ``held-out-2``,
+``held-out-3`` or ``wild`` take others.
 """
