@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from models.asr import WhisperTranscriber
     from pipeline.config import Settings
     from pipeline.live.sense import Ears
-    from pipeline.pii import PiiRecognizer
+    from pipeline.pii import PiiRecognizer, Tagger
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
     from pipeline.store import Store
@@ -52,6 +52,8 @@ def build(settings: Settings) -> Rooms:
         UsageError: a policy or the key file makes no sense.
         StoreUnavailable: the data folder cannot be written.
     """
+    from models.registry import TUNED_FILE
+
     models = _models(settings)
     redaction = load_policy(settings.policy_file("redaction.toml"))
     consent = load_consent_policy(settings.policy_file("consent.toml"))
@@ -65,6 +67,7 @@ def build(settings: Settings) -> Rooms:
         "asr": settings.asr.model_dump(),
         "diarization": settings.diarization.model_dump(),
         "verify": settings.verify.model_dump(),
+        "tagger": hashlib.sha256(TUNED_FILE.read_bytes()).hexdigest(),
         "policies": {"redaction": redaction.version, "consent": consent.version, "retention": retention.version},
     }
     policies = _digests(settings.policy_file("consent.toml").parent)
@@ -138,6 +141,7 @@ def _models(settings: Settings) -> dict[str, Callable[[], Any]]:
     asr = resolve(settings.asr.model, settings.models_dir)
     segmentation = resolve(settings.diarization.segmentation, settings.models_dir)
     embedding = resolve(settings.diarization.embedding, settings.models_dir)
+    encoder = resolve("minilm-l6", settings.models_dir)
 
     @once
     def vad() -> Vad:
@@ -168,12 +172,19 @@ def _models(settings: Settings) -> dict[str, Callable[[], Any]]:
 
         return PresidioRecognizer()
 
+    @once
+    def tagger() -> Tagger:
+        from models.tagger import TalkTagger
+
+        return TalkTagger(encoder, settings.diarization.device)
+
     return {
         "vad": vad,
         "transcriber": recogniser,
         "listener": listener,
         "diarizer": diarizer,
         "recognizer": recognizer,
+        "tagger": tagger,
     }
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pipeline.keys import OpenSubjectKey, RootKey
     from pipeline.keys.signing import SigningKey
     from pipeline.metadata import CallMetadata
-    from pipeline.pii import PiiRecognizer, RedactionPolicy
+    from pipeline.pii import PiiRecognizer, RedactionPolicy, Tagger
     from pipeline.retention.retain import RetentionPolicy
     from pipeline.speakers import Diarizer
     from pipeline.speech import Vad
@@ -70,6 +70,7 @@ class Rooms:
     listener: Callable[[], Transcriber]
     diarizer: Callable[[], Diarizer]
     recognizer: Callable[[], PiiRecognizer]
+    tagger: Callable[[], Tagger]
     redaction: RedactionPolicy
     consent: ConsentPolicy
     retention: RetentionPolicy
@@ -253,7 +254,9 @@ def _understand(
         speakers = _speakers(intake, channels, heard, rooms)
         turns = attribute(heard.segments, speakers)
     with watch.stage("detect"):
-        findings = detect(turns, rooms.recognizer(), metadata.known_pii, rooms.redaction, heard.language)
+        findings = detect(
+            turns, rooms.recognizer(), metadata.known_pii, rooms.redaction, heard.language, rooms.tagger()
+        )
     with watch.stage("consent"):
         known = withdrawals.evidence(withdrawals.standing(rooms.records.engine, record.subject_id, metadata))
         heard_of = signals(turns, metadata, rooms.consent, heard.language, metadata.started_at or now, tones)

@@ -130,7 +130,7 @@ def _callseal(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     original = build.build
 
     def rooms(settings: Settings) -> Rooms:
-        models = ("vad", "transcriber", "listener", "diarizer", "recognizer")
+        models = ("vad", "transcriber", "listener", "diarizer", "recognizer", "tagger")
         return replace(original(settings), **{name: getattr(loaded, name) for name in models})
 
     return _here(monkeypatch, capfd, rooms)

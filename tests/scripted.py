@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from models.fakes import FakeDiarizer, FakeRecognizer, FakeTranscriber, FakeVad, spoken
+from models.fakes import FakeDiarizer, FakeRecognizer, FakeTagger, FakeTranscriber, FakeVad, spoken
 from pipeline import build
 from pipeline.types import Channel, SpeakerSpan, TimeSpan, Word
 from tests.factories import pcm16, sound_file, speaking
@@ -79,7 +79,7 @@ def metadata(**changed: Any) -> bytes:
 
 
 def models(lines: Sequence[tuple[Channel, str, float]] = LINES) -> dict[str, Any]:
-    """The four models of ``pipeline.run.Rooms``; the one transcriber knows the stereo and the mono call."""
+    """The models of ``pipeline.run.Rooms``; the one transcriber knows the stereo and the mono call."""
     words = script(lines) | script(lines, mono=True)
     return {
         "vad": FakeVad,
@@ -87,6 +87,7 @@ def models(lines: Sequence[tuple[Channel, str, float]] = LINES) -> dict[str, Any
         "listener": lambda: FakeTranscriber(words),
         "diarizer": lambda: FakeDiarizer(SPEAKERS),
         "recognizer": lambda: FakeRecognizer({NAME: "PERSON"}),
+        "tagger": FakeTagger,
     }
 
 

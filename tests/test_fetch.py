@@ -365,7 +365,7 @@ def test_an_entry_that_cannot_be_verified_is_refused(place: Place, old: str, new
 def test_the_shipped_registry_is_complete() -> None:
     """Every shipped entry loads, is licensed, and pins wheels by version and hub repositories by commit."""
     models = registry.load()
-    assert set(fetch.names(("default", "tests"))) == {"base", "tiny.en", "segmentation-3.0", "campplus"}
+    assert set(fetch.names(("default", "tests"))) == {"base", "tiny.en", "segmentation-3.0", "campplus", "minilm-l6"}
     for model in models.values():
         assert model.licence in {"MIT", "Apache-2.0"}
         for source in model.sources:

@@ -133,7 +133,7 @@ def test_a_room_that_fails_does_not_quote(
     assert _told(acted, tmp_path, caplog, [*_deliver(tmp_path), "--json"]) == 1
 
 
-@pytest.mark.parametrize("model", ["vad", "transcriber", "listener", "diarizer", "recognizer"])
+@pytest.mark.parametrize("model", ["vad", "transcriber", "listener", "diarizer", "recognizer", "tagger"])
 def test_a_model_that_fails_does_not_quote(
     acted: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, model: str
 ) -> None:

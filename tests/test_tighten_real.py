@@ -31,7 +31,7 @@ pytestmark = pytest.mark.models
 
 def test_a_number_that_was_let_stand_cannot_be_heard_any_more(loaded: Rooms, tmp_path: Path) -> None:
     """The stored recording has the number, the tightened one has not, and says all the rest; no original was held."""
-    models = ("vad", "transcriber", "listener", "diarizer", "recognizer")
+    models = ("vad", "transcriber", "listener", "diarizer", "recognizer", "tagger")
     rooms = replace(build.build(load_settings(tmp_path / "data")), **{name: getattr(loaded, name) for name in models})
     lenient = replace(rooms, redaction=policy_with(rooms.redaction, "ACCOUNT_NUMBER", redact=False))
     metadata = parse_metadata(json.dumps(METADATA).encode())

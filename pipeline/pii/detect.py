@@ -35,6 +35,7 @@ from pipeline.pii.repeats import CERTAIN, repeats
 from pipeline.pii.replies import confirmed, replies
 from pipeline.pii.shapes import shaped
 from pipeline.pii.spellings import spelled_in_clauses, spelled_with_ties
+from pipeline.pii.tagged import spoken_against, tagged
 from pipeline.pii.volunteered import expiries, volunteered
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from pipeline.pii.lines import Line
     from pipeline.pii.policy import RedactionPolicy
+    from pipeline.pii.tagged import Tagger
     from pipeline.types import CharSpan, PiiSpan, Turn
 
 _RENAMED = {"UK_POSTCODE": "ZIP_CODE"}
@@ -92,6 +94,7 @@ def detect(
     known: Mapping[str, Sequence[str]],
     policy: RedactionPolicy,
     language: str = "en",
+    tagger: Tagger | None = None,
 ) -> tuple[PiiSpan, ...]:
     """Every span of words that the policy wants redacted, merged and in order.
 
@@ -101,6 +104,7 @@ def detect(
         known: values known beforehand by entity type.
         policy: kinds, thresholds and rules.
         language: of the call, a BCP 47 tag; rules on digits work in every language.
+        tagger: asked once, for English; without one only what rules and recognizer find is found.
     """
     lines = read(turns)
     call = talk(lines)
@@ -123,8 +127,14 @@ def detect(
         *torn_names(call, wanted),
     )
     wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
+    tags = tagger.tag(turns) if tagger is not None and language.casefold().startswith("en") else None
+    if tags is not None:
+        wanted = [span for span in wanted if not spoken_against(span, turns, tags, policy.rules)]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
-    return join_places(merge((*wanted, *again, *known_values(call, known))))
+    wanted += (*again, *known_values(call, known))
+    told = tagged(tags, wanted, policy.rules) if tags is not None else ()
+    wanted += [span for span in told if policy.wants(span.entity_type, span.score)]
+    return join_places(merge(wanted))
 
 
 def _rules(call: Talk, awaited: Sequence[Window], policy: RedactionPolicy) -> Iterator[PiiSpan]:

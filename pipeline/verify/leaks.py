@@ -1,4 +1,4 @@
-"""What is still personal in what was heard again: pure but for the model of named entities.
+"""What is still personal in what was heard again: pure but for the models that detection asks.
 
 The words heard again take the place of those that were recognised in the same parts the first time; what is redacted
 stays in the talk as it was understood, though nobody can hear it, so that the rest of a number is seen beside its
@@ -33,7 +33,7 @@ from pipeline.verify.spans import middle_in, middles_in, widened, within
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pipeline.pii import PiiRecognizer, RedactionPolicy
+    from pipeline.pii import PiiRecognizer, RedactionPolicy, Tagger
     from pipeline.types import Redaction, SpeakerSpan, Turn
     from pipeline.verify.listen import Hearing
 
@@ -78,6 +78,7 @@ def leaks(
     hearing: Hearing,
     recognizer: PiiRecognizer,
     policy: RedactionPolicy,
+    tagger: Tagger | None = None,
 ) -> tuple[Understood, tuple[Redaction, ...]]:
     """The call as it is understood after listening again, and what must be redacted besides.
 
@@ -87,6 +88,7 @@ def leaks(
         hearing: what was heard outside of that.
         recognizer: model of named entities.
         policy: kinds, thresholds, collars.
+        tagger: reader of the talk, where there is one.
     """
     gone = _by_channel(redactions)
     fresh = {
@@ -96,7 +98,7 @@ def leaks(
     after = _understood_again(before, gone, hearing, fresh)
     found = tuple(
         each
-        for each in detect(after.turns, recognizer, before.known, policy, before.language)
+        for each in detect(after.turns, recognizer, before.known, policy, before.language, tagger)
         if each.score >= UNTOLD and not (each.reason == UNEXPLAINED and _told_before(before, after.turns, each, gone))
     )
     after = replace(after, findings=found)

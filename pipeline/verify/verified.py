@@ -127,7 +127,9 @@ def _round(
     verification = replace(so_far, rounds=so_far.rounds + 1, listened_s=so_far.listened_s + hearing.listened_s)
     if len(hearing.deaf) >= GIVE_UP or _seconds(hearing.deaf) > MAX_DEAF * hearing.listened_s:
         return replace(draft, verification=verification), (), hearing.deaf
-    understood, heard = leaks(draft.understood, draft.redactions, hearing, rooms.recognizer(), rooms.redaction)
+    understood, heard = leaks(
+        draft.understood, draft.redactions, hearing, rooms.recognizer(), rooms.redaction, rooms.tagger()
+    )
     action = rooms.redaction.rule(UNHEARD).action
     unheard = tuple(Redaction(UNHEARD, channel, span, action, _NOT_HEARD) for channel, span in hearing.deaf)
     if so_far.rounds >= STUBBORN_ROUNDS:

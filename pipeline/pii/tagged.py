@@ -1,0 +1,78 @@
+"""Personal data told by the talk around it: what a model that read question and answer says of every word.
+
+Takes: for each word of each turn how likely it is personal data and of what sort, and what rules found. Gives: more
+spans, and which findings the talk speaks against. Promises: a long number or a value with a form of its own stands,
+whatever the model thinks of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.types import PiiSpan, WordRange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.pii.policy import DetectionRule
+    from pipeline.types import Turn
+
+SCORE, REASON = 0.5, "told by the talk around it"
+WEAK, UNLIKELY = 0.5, 5
+"""Findings of a score up to this must be so many times likelier than others to stand: they were guesses."""
+FORMED = 0.95
+"""Score from which on a finding rests on a form, which no talk speaks against."""
+LONG = 7
+"""Figures in a number that no talk speaks against: a telephone's, an account's, a card's."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordTag:
+    """What a model says of one word: the likeliest sort of personal data, and in [0, 1] how likely it is any."""
+
+    entity_type: str
+    probability: float
+
+
+class Tagger(Protocol):
+    """A model that reads a whole English talk."""
+
+    def tag(self, turns: Sequence[Turn]) -> list[list[WordTag]]:
+        """One tag for each word of each turn."""
+        ...
+
+
+def spoken_against(
+    span: PiiSpan, turns: Sequence[Turn], tags: Sequence[Sequence[WordTag]], rules: DetectionRule
+) -> bool:
+    """Whether no word of a finding is even remotely likely to be personal data, and it is no long number or form."""
+    at = slice(span.words.first, span.words.end)
+    figures = sum(map(str.isdigit, "".join(word.text for word in turns[span.turn].words[at])))
+    likely = max(tag.probability for tag in tags[span.turn][at])
+    least = rules.talk_unlikely * (UNLIKELY if span.score <= WEAK else 1)
+    return figures < LONG and span.score < FORMED and likely < least
+
+
+def tagged(tags: Sequence[Sequence[WordTag]], found: Sequence[PiiSpan], rules: DetectionRule) -> Iterator[PiiSpan]:
+    """Spans of likely words and of possible ones beside those or beside what was found, none of them found already."""
+    taken = {(span.turn, at) for span in found for at in range(span.words.first, span.words.end)}
+    for turn, words in enumerate(tags):
+        known = [(turn, at) in taken for at in range(len(words))]
+        for first, end in _runs([k or tag.probability >= rules.talk_near for k, tag in zip(known, words, strict=True)]):
+            if any(known[first:end]) or max(tag.probability for tag in words[first:end]) >= rules.talk_sure:
+                for start, stop in _runs([not each for each in known[first:end]]):
+                    at = WordRange(first + start, first + stop)
+                    likeliest = max(words[at.first : at.end], key=lambda tag: tag.probability)
+                    yield PiiSpan(likeliest.entity_type, turn, at, SCORE, REASON)
+
+
+def _runs(wanted: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of neighbours that are all wanted, as long as they can be."""
+    first = 0
+    for same, group in itertools.groupby(wanted):
+        end = first + sum(1 for _ in group)
+        if same:
+            yield first, end
+        first = end
