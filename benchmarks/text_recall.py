@@ -20,7 +20,10 @@ from itertools import groupby
 from pathlib import Path
 
 from benchmarks.stock import analyser
+from models.fetch import resolve
 from models.pii import PresidioRecognizer
+from models.tagger import TalkTagger
+from pipeline.config import load_settings
 from pipeline.pii import detect, load_policy
 from pipeline.types import Channel, TimeSpan, Turn, Word
 
@@ -224,10 +227,12 @@ def earnings() -> Iterator[Case]:
 
 def ours() -> Detector:
     """Our detection with the shipped policy."""
+    settings = load_settings()
+    tagger = TalkTagger(resolve("minilm-l6", settings.models_dir), settings.diarization.device)
     recognizer, policy = PresidioRecognizer(), load_policy()
 
     def run(turns: Sequence[Turn]) -> Redacted:
-        found = detect(turns, recognizer, {}, policy)
+        found = detect(turns, recognizer, {}, policy, tagger=tagger)
         return {(span.turn, at) for span in found for at in range(span.words.first, span.words.end)}
 
     return run

@@ -108,7 +108,7 @@ def count(call: script.Script, rooms: Rooms, counted: Counted) -> None:
     segments = [Segment(channel, tuple(word for each in said for word in each.words)) for channel, said in lines]
     turns = attribute(tuple(segments), {})
     known = call.metadata.get("known_pii", {})
-    found = detect(turns, rooms.recognizer(), known, rooms.redaction, call.language)
+    found = detect(turns, rooms.recognizer(), known, rooms.redaction, call.language, rooms.tagger())
     gone = {(each.turn, index): each for each in found for index in range(each.words.first, each.words.end)}
     reason = {_key(turns, *at): f"{each.entity_type}, {each.reason}" for at, each in gone.items()}
     for channel, said in lines:

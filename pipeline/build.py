@@ -106,6 +106,7 @@ def live_ears(settings: Settings) -> Ears:
         vad=models["vad"],
         transcriber=models["transcriber"],
         recognizer=models["recognizer"],
+        tagger=models["tagger"],
         redaction=load_policy(settings.policy_file("redaction.toml")),
         consent=load_consent_policy(settings.policy_file("consent.toml")),
         audio=settings.audio,

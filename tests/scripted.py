@@ -100,7 +100,7 @@ _ears = build.live_ears
 def ears(settings: Settings) -> Ears:
     """``pipeline.build.live_ears`` with these models."""
     found = models()
-    return replace(_ears(settings), **{name: found[name] for name in ("vad", "transcriber", "recognizer")})
+    return replace(_ears(settings), **{name: found[name] for name in ("vad", "transcriber", "recognizer", "tagger")})
 
 
 def rooms(settings: Settings, lines: Sequence[tuple[Channel, str, float]] = LINES) -> Rooms:

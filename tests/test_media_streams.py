@@ -286,7 +286,7 @@ def test_a_caller_heard_with_real_weights_gives_nothing_away(
     assert {rate for _, rate in legs} == {8_000}
     longest = max(len(samples) for samples, _ in legs)
     came_in = np.stack([np.pad(samples, (0, longest - len(samples))) for samples, _ in legs])
-    names = ("vad", "transcriber", "recognizer")
+    names = ("vad", "transcriber", "recognizer", "tagger")
 
     def ears(settings: Settings) -> Ears:
         return replace(build.live_ears(settings), **{name: getattr(loaded, name) for name in names})

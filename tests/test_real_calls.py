@@ -82,7 +82,8 @@ def _metadata(folder: Path, **changed: Any) -> Path:
 @pytest.fixture(name="kept", scope="module")
 def _kept(tmp_path_factory: pytest.TempPathFactory, loaded: Rooms) -> Iterator[Kept]:
     folder = tmp_path_factory.mktemp("kept")
-    models = {name: getattr(loaded, name) for name in ("vad", "transcriber", "listener", "diarizer", "recognizer", "tagger")}
+    names = ("vad", "transcriber", "listener", "diarizer", "recognizer", "tagger")
+    models = {name: getattr(loaded, name) for name in names}
     rooms = replace(build.build(load_settings(folder / "data")), **models)
     delivery = Delivery((STEREO,), (), parse_metadata(json.dumps(METADATA).encode()))
     outcome = process(delivery, rooms, NOW)

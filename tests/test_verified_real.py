@@ -61,7 +61,8 @@ def test_what_a_blind_detector_left_is_heard(loaded: Rooms, tmp_path: Path, monk
         return tuple(each for each in found if each is not first)
 
     monkeypatch.setattr(run, "detect", blind)
-    models = {name: getattr(loaded, name) for name in ("vad", "transcriber", "listener", "diarizer", "recognizer", "tagger")}
+    names = ("vad", "transcriber", "listener", "diarizer", "recognizer", "tagger")
+    models = {name: getattr(loaded, name) for name in names}
     rooms = replace(build.build(load_settings(tmp_path / "data")), **models)
     truth, metadata = (json.loads((CALL / f"{name}.json").read_text()) for name in ("truth", "metadata"))
     stated = parse_metadata(json.dumps(metadata | {"jurisdictions": ["US-NY"]}).encode())

@@ -40,7 +40,7 @@ class Models:
     def warm(self, *, diarized: bool = False) -> None:
         """Load the models."""
         rooms = self.rooms
-        for load in (rooms.vad, rooms.transcriber, rooms.listener, rooms.recognizer):
+        for load in (rooms.vad, rooms.transcriber, rooms.listener, rooms.recognizer, rooms.tagger):
             load()
         if diarized:
             rooms.diarizer()

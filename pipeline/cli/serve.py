@@ -67,7 +67,7 @@ def _ears(settings: Settings) -> Callable[[], Ears] | None:
     from pipeline.build import live_ears
 
     ears = live_ears(settings)
-    for load in (ears.vad, ears.transcriber, ears.recognizer):
+    for load in (ears.vad, ears.transcriber, ears.recognizer, ears.tagger):
         load()
     return lambda: ears
 

@@ -17,6 +17,7 @@ from pipeline.doubts import doubts
 from pipeline.keypresses import marked
 from pipeline.pii import detect
 from pipeline.pii.known import MIN_PART
+from pipeline.pii.tagged import REASON as TOLD
 from pipeline.placeholders import mask
 from pipeline.speakers import attribute
 from pipeline.types import ConsentSignal, TimeSpan
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.consent import ConsentPolicy
     from pipeline.live.hearing import Hearing
     from pipeline.metadata import CallMetadata
-    from pipeline.pii import PiiRecognizer, RedactionPolicy, TextEntity
+    from pipeline.pii import PiiRecognizer, RedactionPolicy, Tagger, TextEntity
     from pipeline.speech import Vad
     from pipeline.transcribe import Transcriber
     from pipeline.types import ConsentDecision, Evidence, PiiSpan, Redaction, Turn
@@ -48,6 +49,7 @@ class Ears:
     vad: Callable[[], Vad]
     transcriber: Callable[[], Transcriber]
     recognizer: Callable[[], PiiRecognizer]
+    tagger: Callable[[], Tagger]
     redaction: RedactionPolicy
     consent: ConsentPolicy
     audio: AudioSettings
@@ -100,7 +102,7 @@ class Sense:
         heard, policy = hearing.heard(since_s), self._policy
         turns = attribute(heard.segments, {})
         tones = [tone for tone in hearing.tones if tone.span.start_s >= since_s]
-        findings = detect(turns, self._recognizer, self._known(), policy, heard.language)
+        findings = detect(turns, self._recognizer, self._known(), policy, heard.language, self.ears.tagger())
         self._remember(turns, findings, settled_s)
         heard_of = signals(turns, self.metadata, self.ears.consent, heard.language, self.at, tones)
         decision = judge((*self.before, *self._all(heard_of, settled_s)), self.metadata, self.ears.consent, self.at)
@@ -116,8 +118,13 @@ class Sense:
         return {kind: sorted(values) for kind, values in self._values.items()}
 
     def _remember(self, turns: Sequence[Turn], findings: Sequence[PiiSpan], until_s: float) -> None:
-        """Values that are about to be looked at no more; short numbers would be found everywhere."""
+        """Values that are about to be looked at no more; short numbers would be found everywhere.
+
+        So would the everyday words that a name was heard as, which only the talk around them told.
+        """
         for found in findings:
+            if found.reason == TOLD:
+                continue
             words = turns[found.turn].words[found.words.first : found.words.end]
             value = " ".join(word.text.strip(".,?!") for word in words)
             if words[0].span.end_s < until_s and sum(map(str.isalnum, value)) >= MIN_PART:

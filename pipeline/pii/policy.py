@@ -68,8 +68,8 @@ class DetectionRule(_Strict):
     unexplained_digits: int = Field(default=5, ge=4, le=9)
     window_words: int = Field(default=60, ge=5, le=500)
     window_s: float = Field(default=75.0, ge=5.0, le=600.0)
-    talk_sure: Share = 0.35
-    talk_near: Share = 0.1
+    talk_sure: Share = 0.25
+    talk_near: Share = 0.07
     talk_unlikely: Share = 0.01
 
 
