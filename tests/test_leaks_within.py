@@ -98,7 +98,7 @@ def _quote(*_arguments: Any, **_options: Any) -> NoReturn:
 class _Quoting:
     """A model of any kind that fails and quotes."""
 
-    probabilities = detect_language = transcribe = diarize = people = forms = _quote
+    probabilities = detect_language = transcribe = diarize = people = forms = tag = _quote
 
 
 FAILING: dict[str, Callable[[pytest.MonkeyPatch], object]] = {

@@ -91,7 +91,7 @@ class Sense:
 
     def __post_init__(self) -> None:
         self._recognizer = _Remembering(self.ears.recognizer())
-        self._policy = _unnumbered(self.ears.redaction)
+        self._policy = _live(self.ears.redaction)
         for kind, values in self.metadata.known_pii.items():
             self._values[kind].update(values)
 
@@ -177,9 +177,10 @@ def _once(
     return found
 
 
-def _unnumbered(policy: RedactionPolicy) -> RedactionPolicy:
-    """The policy without numbers of values and without a way back: both need the whole call."""
-    rules = {
+def _live(policy: RedactionPolicy) -> RedactionPolicy:
+    """The policy without what needs the whole call: numbers of values, a way back, a talk that speaks against rules."""
+    entities = {
         kind: rule.model_copy(update={"numbered": False, "reversible": False}) for kind, rule in policy.entities.items()
     }
-    return policy.model_copy(update={"entities": rules})
+    rules = policy.rules.model_copy(update={"talk_unlikely": 0.0})
+    return policy.model_copy(update={"entities": entities, "rules": rules})
