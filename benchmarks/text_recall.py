@@ -22,6 +22,7 @@ from pathlib import Path
 from benchmarks.stock import analyser
 from models.fetch import resolve
 from models.pii import PresidioRecognizer
+from models.registry import ENCODER
 from models.tagger import TalkTagger
 from pipeline.config import load_settings
 from pipeline.pii import detect, load_policy
@@ -228,7 +229,7 @@ def earnings() -> Iterator[Case]:
 def ours() -> Detector:
     """Our detection with the shipped policy."""
     settings = load_settings()
-    tagger = TalkTagger(resolve("minilm-l6", settings.models_dir), settings.diarization.device)
+    tagger = TalkTagger(resolve(ENCODER, settings.models_dir), settings.diarization.device)
     recognizer, policy = PresidioRecognizer(), load_policy()
 
     def run(turns: Sequence[Turn]) -> Redacted:

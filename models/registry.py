@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REGISTRY_FILE = Path(__file__).with_name("registry.toml")
+ENCODER = "minilm-l6"
 TUNED_FILE = Path(__file__).with_name("tagger.safetensors")
-"""What ``models.tagger`` learnt on top of an encoder of the registry: a few hundred thousand numbers, float16."""
+"""What ``models.tagger`` learnt, a few hundred thousand numbers in float16, and the model that it was learnt on."""
 
 
 @dataclass(frozen=True, slots=True)

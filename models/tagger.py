@@ -4,7 +4,7 @@ Takes turns, gives for every word how likely it is personal data, and of what so
 layers of 384; Wang et al. 2020, arXiv 2002.10957) as tuned for sentences (all-MiniLM-L6-v2); the low-rank matrices
 beside this file (Hu et al. 2021, arXiv 2106.09685), a layer of marks and a head were learnt with
 ``benchmarks.tagger`` from labelled calls as the recogniser heard them, its misheard names and its doubts included.
-Promises: no word leaves this file; memory does not grow with the length of a call; no socket is opened.
+Promises: no word leaves this file; what the network holds at once does not grow with the call; no socket is opened.
 """
 
 from __future__ import annotations

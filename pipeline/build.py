@@ -136,13 +136,14 @@ def _models(settings: Settings) -> dict[str, Callable[[], Any]]:
     """The models of ``Rooms``: each is loaded once, when it is first asked for; its weights are looked up now."""
     from models.allocator import keep_freed_memory
     from models.fetch import resolve
+    from models.registry import ENCODER
 
     if settings.asr.device == "cpu":
         keep_freed_memory()
     asr = resolve(settings.asr.model, settings.models_dir)
     segmentation = resolve(settings.diarization.segmentation, settings.models_dir)
     embedding = resolve(settings.diarization.embedding, settings.models_dir)
-    encoder = resolve("minilm-l6", settings.models_dir)
+    encoder = resolve(ENCODER, settings.models_dir)
 
     @once
     def vad() -> Vad:

@@ -175,10 +175,11 @@ def doctor_command(*, data_dir: DataDir = None, config: ConfigFile = None, as_js
     """Say what this machine lacks to process calls, and how to put it right."""
     settings = _settings(data_dir, config)
     from models.fetch import resolve
+    from models.registry import ENCODER
     from pipeline.doctor import Wanted, check
 
     wanted = Wanted(
-        models=(settings.asr.model, settings.diarization.segmentation, settings.diarization.embedding),
+        models=(settings.asr.model, settings.diarization.segmentation, settings.diarization.embedding, ENCODER),
         gpu="cuda" in (settings.asr.device, settings.diarization.device),
         threads=settings.asr.workers * settings.asr.threads,
         data_dir=settings.data_dir,

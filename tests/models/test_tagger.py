@@ -8,7 +8,7 @@ import platformdirs
 import pytest
 
 from models.fetch import resolve
-from models.registry import TUNED_FILE
+from models.registry import ENCODER, TUNED_FILE
 from models.tagger import TalkTagger
 from pipeline.errors import MissingModel
 from tests.pii_calls import turns
@@ -33,7 +33,7 @@ C: See you on Tuesday. Have a good one.
 @pytest.fixture(scope="module")
 def tagger() -> TalkTagger:
     """With the weights that the product uses."""
-    return TalkTagger(resolve("minilm-l6", platformdirs.user_cache_path("callseal") / "models"))
+    return TalkTagger(resolve(ENCODER, platformdirs.user_cache_path("callseal") / "models"))
 
 
 def likely(tagger: TalkTagger, script: str) -> dict[str, float]:
