@@ -17,9 +17,9 @@ from tests.pii_calls import POLICY, Unmodelled, said, turns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RULES = DetectionRule(talk_sure=0.5, talk_near=0.3, talk_unlikely=0.01)
+RULES = DetectionRule(talk_sure=0.5, talk_near=0.3, talk_secret=0.8, talk_unlikely=0.01)
 TAGS = st.lists(
-    st.lists(st.builds(WordTag, st.sampled_from(["PERSON", "PASSWORD"]), st.floats(0, 1)), min_size=1, max_size=8),
+    st.lists(st.builds(WordTag, st.sampled_from(["PERSON", "ADDRESS"]), st.floats(0, 1)), min_size=1, max_size=8),
     min_size=1,
     max_size=4,
 )
@@ -51,6 +51,12 @@ def test_a_possible_word_beside_what_a_rule_found_goes_with_it() -> None:
     """The rest of a value of which a rule knew a part; what the rule found is not found again."""
     assert ranges([0.1, 0.35, 0.0, 0.35, 0.35], found(2, 3)) == [WordRange(1, 2), WordRange(3, 5)]
     assert ranges([0.35, 0.1, 0.0], found(2, 3)) == []
+
+
+def test_a_secret_must_be_likelier_than_other_words() -> None:
+    """Any word may be a password: one goes only where the talk leaves little doubt, alone and beside what was found."""
+    words = [[WordTag("PASSWORD", each) for each in (0.79, 0.0, 0.81, 0.79, 0.0, 0.79)]]
+    assert [span.words for span in tagged(words, [found(4, 5)], RULES)] == [WordRange(2, 3)]
 
 
 def test_a_span_is_of_the_kind_of_its_likeliest_word() -> None:

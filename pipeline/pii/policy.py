@@ -70,6 +70,7 @@ class DetectionRule(_Strict):
     window_s: float = Field(default=75.0, ge=5.0, le=600.0)
     talk_sure: Share = 0.25
     talk_near: Share = 0.07
+    talk_secret: Share = 0.7
     talk_unlikely: Share = 0.01
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.types import Turn
 
 SCORE, REASON = 0.5, "told by the talk around it"
+KEPT_TO_ONESELF = "PASSWORD"
+"""Sort of passwords, logins and answers to security questions."""
 WEAK, UNLIKELY = 0.5, 5
 """Findings of a score up to this must be so many times likelier than others to stand: they were guesses."""
 FORMED = 0.95
@@ -60,12 +62,19 @@ def tagged(tags: Sequence[Sequence[WordTag]], found: Sequence[PiiSpan], rules: D
     taken = {(span.turn, at) for span in found for at in range(span.words.first, span.words.end)}
     for turn, words in enumerate(tags):
         known = [(turn, at) in taken for at in range(len(words))]
-        for first, end in _runs([k or tag.probability >= rules.talk_near for k, tag in zip(known, words, strict=True)]):
-            if any(known[first:end]) or max(tag.probability for tag in words[first:end]) >= rules.talk_sure:
+        possible = [tag.probability >= _least(tag, rules.talk_near, rules) for tag in words]
+        for first, end in _runs([k or each for k, each in zip(known, possible, strict=True)]):
+            sure = any(tag.probability >= _least(tag, rules.talk_sure, rules) for tag in words[first:end])
+            if sure or any(known[first:end]):
                 for start, stop in _runs([not each for each in known[first:end]]):
                     at = WordRange(first + start, first + stop)
                     likeliest = max(words[at.first : at.end], key=lambda tag: tag.probability)
                     yield PiiSpan(likeliest.entity_type, turn, at, SCORE, REASON)
+
+
+def _least(tag: WordTag, least: float, rules: DetectionRule) -> float:
+    """How likely a word must be; a secret more than others, for it may be any word, and so may an answer."""
+    return rules.talk_secret if tag.entity_type == KEPT_TO_ONESELF else least
 
 
 def _runs(wanted: Sequence[bool]) -> Iterator[tuple[int, int]]:
