@@ -10,7 +10,7 @@ Promises: no word leaves this file; what the network holds at once does not grow
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -52,8 +52,8 @@ class Pieces:
         words: turn and place in the turn of each word.
     """
 
-    ids: list[int]
-    marks: list[tuple[float, ...]]
+    ids: list[int] = field(repr=False)
+    marks: list[tuple[float, ...]] = field(repr=False)
     firsts: list[int]
     words: list[tuple[int, int]]
 
@@ -165,7 +165,8 @@ class TalkTagger:
     def tag(self, turns: Sequence[Turn]) -> list[list[WordTag]]:
         """For each word of each turn, the likeliest sort of personal data and how likely the word is any."""
         talk = self.read(turns)
-        tags = [[WordTag(SORTS[1], 0.0)] * len(turn.words) for turn in turns]
+        unread = WordTag(SORTS[1], 1.0)  # a word that no window held would go
+        tags = [[unread] * len(turn.words) for turn in turns]
         deepest = [-1] * len(talk.words)
         windows = list(_windows(len(talk.ids)))
         for batch in (windows[at : at + BATCH] for at in range(0, len(windows), BATCH)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,6 +101,14 @@ def test_no_talk_speaks_against_a_form_or_a_long_number() -> None:
     call = turns("A: Nothing to it.\nC: Write to violet@example.com or 4111 1111 1111 1111 or my Zebra.")
     kept = said(call, detect(call, Unmodelled(), {"PASSWORD": ["Zebra"]}, POLICY, "en", FakeTagger(otherwise=0.0)))
     assert [value for _, value in kept] == ["violet@example.com", "4111 1111 1111 1111", "Zebra."]
+
+
+@pytest.mark.parametrize("kind", ["CREDIT_CARD", "CARD_EXPIRY", "CVV", "PIN"])
+def test_no_talk_speaks_against_card_data(kind: str) -> None:
+    """A card is said in parts of four figures and a code has three: neither is let go on a model's word."""
+    call = turns("C: 4111")
+    span = PiiSpan(kind, 0, WordRange(0, 1), 0.5, "a rule")
+    assert not spoken_against(span, call, tags(0.0), RULES)
 
 
 def test_detection_takes_what_the_talk_tells_in_english_alone() -> None:

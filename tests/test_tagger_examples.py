@@ -68,8 +68,8 @@ def test_a_script_is_read_as_written_with_its_labels() -> None:
 
 
 def test_one_script_in_ten_is_kept_back() -> None:
-    """The same ones in every run."""
+    """Told by its name alone, so that another set of scripts keeps back the same."""
     names = [template.id for name in SETS for template in script.of_set(name)]
     kept = [name for name in names if kept_back(name)]
     assert 0.05 < len(kept) / len(names) < 0.15
-    assert kept == [name for name in names if kept_back(name)]
+    assert [number for number in range(60) if kept_back(f"call_{number}")] == [3, 14, 28, 43, 49]

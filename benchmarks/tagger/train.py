@@ -1,4 +1,4 @@
-"""Learn ``models/tagger.safetensors``: ``python -m benchmarks.tagger.train [--epochs 10] [--out FILE]``.
+"""Learn ``models/tagger.safetensors``: ``python -m benchmarks.tagger.train [--epochs 12] [--out FILE]``.
 
 Low-rank matrices are learnt on every linear layer of the encoder, which itself stays as it is. Names, secrets and
 figures are drawn anew in every epoch, names half of the time as everyday words, for that is what the recogniser hears
@@ -236,7 +236,7 @@ def main() -> None:
     from safetensors.torch import save_file
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tagger.train", description=__doc__)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", nargs="*", choices=SETS, default=SETS)
     parser.add_argument("--encoder", type=Path, required=True, help="folder of minilm-l6")

@@ -1,8 +1,8 @@
 """Personal data told by the talk around it: what a model that read question and answer says of every word.
 
 Takes: for each word of each turn how likely it is personal data and of what sort, and what rules found. Gives: more
-spans, and which findings the talk speaks against. Promises: a long number or a value with a form of its own stands,
-whatever the model thinks of it.
+spans, and which findings the talk speaks against. Promises: card data, a long number and a value with a form of its
+own stand, whatever the model thinks of them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ FORMED = 0.95
 """Score from which on a finding rests on a form, which no talk speaks against."""
 LONG = 7
 """Figures in a number that no talk speaks against: a telephone's, an account's, a card's."""
+CARD_DATA = frozenset(("CREDIT_CARD", "CARD_EXPIRY", "CVV", "PIN"))
+"""Said in parts or short, and never let go on a model's word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,13 @@ class Tagger(Protocol):
 def spoken_against(
     span: PiiSpan, turns: Sequence[Turn], tags: Sequence[Sequence[WordTag]], rules: DetectionRule
 ) -> bool:
-    """Whether no word of a finding is even remotely likely to be personal data, and it is no long number or form."""
+    """Whether no word of a finding is even remotely likely to be personal data, and it is no long number, form or card data."""
     at = slice(span.words.first, span.words.end)
     figures = sum(map(str.isdigit, "".join(word.text for word in turns[span.turn].words[at])))
     likely = max(tag.probability for tag in tags[span.turn][at])
     least = rules.talk_unlikely * (UNLIKELY if span.score <= WEAK else 1)
-    return figures < LONG and span.score < FORMED and likely < least
+    stands = figures >= LONG or span.score >= FORMED or span.entity_type in CARD_DATA
+    return not stands and likely < least
 
 
 def tagged(tags: Sequence[Sequence[WordTag]], found: Sequence[PiiSpan], rules: DetectionRule) -> Iterator[PiiSpan]:

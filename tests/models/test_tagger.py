@@ -64,7 +64,7 @@ def test_every_word_of_a_long_talk_has_a_tag_that_its_surroundings_give(tagger: 
     call = turns(ASKED.strip("\n").join(["\n"] * 41))
     tags = tagger.tag(call)
     assert [len(each) for each in tags] == [len(turn.words) for turn in call]
-    assert all(0 <= tag.probability <= 1 for each in tags for tag in each)
+    assert all(0 <= tag.probability < 1 for each in tags for tag in each)  # 1 is for what no window held
     names = [tags[at][3].probability for at in range(1, len(call), 4)]
     assert min(names) > 0.3
     assert tagger.tag(()) == []
