@@ -51,7 +51,7 @@ class Tagger(Protocol):
 def spoken_against(
     span: PiiSpan, turns: Sequence[Turn], tags: Sequence[Sequence[WordTag]], rules: DetectionRule
 ) -> bool:
-    """Whether no word of a finding is even remotely likely to be personal data; never of card data, long numbers, forms."""
+    """Whether no word of a finding is even remotely likely to be personal; never of card data, long numbers, forms."""
     at = slice(span.words.first, span.words.end)
     figures = sum(map(str.isdigit, "".join(word.text for word in turns[span.turn].words[at])))
     likely = max(tag.probability for tag in tags[span.turn][at])
