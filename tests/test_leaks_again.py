@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.fakes import FakeRecognizer, spoken
+from models.fakes import FakeRecognizer, FakeTagger, spoken
 from pipeline.pii import detect, load_policy
 from pipeline.placeholders import mask
 from pipeline.redact import plan
@@ -44,14 +44,18 @@ def understood(turns: tuple[Turn, ...] = CALL, known: Mapping[str, Sequence[str]
 
 
 def heard_again(
-    before: Understood, words: Sequence[Word], part: TimeSpan, redactions: tuple[Redaction, ...] | None = None
+    before: Understood,
+    words: Sequence[Word],
+    part: TimeSpan,
+    redactions: tuple[Redaction, ...] | None = None,
+    tagger: FakeTagger | None = None,
 ) -> tuple[Understood, tuple[Redaction, ...]]:
     """What leaks when the customer's part is heard as these words."""
     done = plan(before.turns, before.findings, before.speech, POLICY) if redactions is None else redactions
     gone = [each.span for each in done if each.channel is CUSTOMER]
     audible = tuple(each for each in words if not middle_in(each.span, gone))
     hearing = Hearing({CUSTOMER: audible}, {CUSTOMER: tuple(without([part], gone))}, ())
-    return leaks(before, done, hearing, RECOGNIZER, POLICY)
+    return leaks(before, done, hearing, RECOGNIZER, POLICY, tagger)
 
 
 def test_a_clean_recording() -> None:
@@ -59,6 +63,18 @@ def test_a_clean_recording() -> None:
     after, found = heard_again(understood(), spoken("my card number is", 3.0), span(3.0, 4.4))
     assert found == ()
     assert [w.text for w in after.words(CUSTOMER)] == [w.text for w in understood().words(CUSTOMER)]
+
+
+def test_what_the_talk_tells_must_be_likelier_when_heard_again() -> None:
+    """What would go when the whole talk is audible is not enough beside a redaction; five times that is."""
+    rules, said = POLICY.rules, spoken("the big new bicycle", 15.8)
+    call = (*CALL[:3], turn("Dana Whitfield um lumpy pumpkin", 15.0, CUSTOMER))
+    assert rules.again().talk_sure == rules.talk_again * rules.talk_sure > rules.talk_sure
+    for likely, taken in ((rules.talk_sure * 2, False), (rules.again().talk_sure * 1.1, True)):
+        tagger = FakeTagger(otherwise=likely)
+        _, found = heard_again(understood(call), said, span(15.8, 17.6), tagger=tagger)
+        assert bool(found) is taken
+        assert len(detect((turn("the big new bicycle", 0.0, CUSTOMER),), RECOGNIZER, {}, POLICY, "en", tagger)) == 1
 
 
 @pytest.mark.parametrize(

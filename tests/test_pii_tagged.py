@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.fakes import FakeTagger
 from pipeline.pii import WordTag, detect
 from pipeline.pii.policy import DetectionRule
-from pipeline.pii.tagged import spoken_against, tagged
+from pipeline.pii.tagged import standing, tagged
 from pipeline.types import PiiSpan, WordRange
 from tests.pii_calls import POLICY, Unmodelled, said, turns
 
@@ -82,7 +82,7 @@ def test_every_sure_word_is_taken_once_and_no_improbable_one(words: Sequence[Seq
 def against(text: str, score: float, *probabilities: float) -> bool:
     """Whether the talk speaks against all of one turn as found by a rule."""
     call = turns(f"C: {text}")
-    return spoken_against(found(0, len(call[0].words), score), call, tags(*probabilities), RULES)
+    return standing(found(0, len(call[0].words), score), call, tags(*probabilities), RULES) is None
 
 
 def test_a_talk_speaks_against_what_no_word_of_is_likely() -> None:
@@ -91,6 +91,30 @@ def test_a_talk_speaks_against_what_no_word_of_is_likely() -> None:
     assert not against("row 22", 0.8, 0.0, 0.02)
     assert against("row 22", 0.5, 0.0, 0.02)
     assert not against("row 22", 0.5, 0.0, 0.06)
+
+
+def test_unlikely_words_at_the_edges_of_a_finding_are_cut_off() -> None:
+    """From both ends up to the first likely word or figure; what is unlikely in the middle stays."""
+    call = turns("C: So it's Dana the second that is 4 okay bye.")
+    likely = tags(0.0, 0.0, 0.9, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert standing(found(0, 10), call, likely, RULES) == found(2, 8)
+    assert standing(found(0, 7), call, likely, RULES) == found(2, 5)
+    assert standing(found(2, 3), call, likely, RULES) == found(2, 3)
+
+
+@given(TAGS, st.data())
+def test_what_stands_of_a_finding_holds_its_likely_words(
+    words: Sequence[Sequence[WordTag]], data: st.DataObject
+) -> None:
+    """Nothing is added, and no word that is likely enough is lost."""
+    call = turns("C: " + " ".join(["word"] * len(words[0])))
+    first = data.draw(st.integers(0, len(words[0]) - 1))
+    span = found(first, data.draw(st.integers(first + 1, len(words[0]))))
+    left = standing(span, call, words, RULES)
+    inside = range(span.words.first, span.words.end)
+    stood = range(left.words.first, left.words.end) if left else range(0)
+    assert set(stood) <= set(inside)
+    assert {at for at in inside if words[0][at].probability >= RULES.talk_unlikely} <= set(stood)
 
 
 def test_no_talk_speaks_against_a_form_or_a_long_number() -> None:
@@ -108,7 +132,7 @@ def test_no_talk_speaks_against_card_data(kind: str) -> None:
     """A card is said in parts of four figures and a code has three: neither is let go on a model's word."""
     call = turns("C: 4111")
     span = PiiSpan(kind, 0, WordRange(0, 1), 0.5, "a rule")
-    assert not spoken_against(span, call, tags(0.0), RULES)
+    assert standing(span, call, tags(0.0), RULES) == span
 
 
 def test_detection_takes_what_the_talk_tells_in_english_alone() -> None:

@@ -44,6 +44,8 @@ SORT_OF = {
 }
 NUMBER = "ACCOUNT_NUMBER"
 """The sort of every other kind."""
+UNTOLD = "?"
+"""Stands for a sort where nobody knows whether a word is personal."""
 MIN_OVERLAP = 0.4
 """Share of a word's time that must lie in a label: the recogniser moves its words."""
 

@@ -35,7 +35,7 @@ from pipeline.pii.repeats import CERTAIN, repeats
 from pipeline.pii.replies import confirmed, replies
 from pipeline.pii.shapes import shaped
 from pipeline.pii.spellings import spelled_in_clauses, spelled_with_ties
-from pipeline.pii.tagged import spoken_against, tagged
+from pipeline.pii.tagged import standing, tagged
 from pipeline.pii.volunteered import expiries, volunteered
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ def detect(
     wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
     tags = tagger.tag(turns) if tagger is not None and language.casefold().startswith("en") else None
     if tags is not None:
-        wanted = [span for span in wanted if not spoken_against(span, turns, tags, policy.rules)]
+        stood = (standing(span, turns, tags, policy.rules) for span in wanted)
+        wanted = [span for span in stood if span is not None]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
     wanted += (*again, *known_values(call, known))
     told = tagged(tags, wanted, policy.rules) if tags is not None else ()

@@ -68,10 +68,16 @@ class DetectionRule(_Strict):
     unexplained_digits: int = Field(default=5, ge=4, le=9)
     window_words: int = Field(default=60, ge=5, le=500)
     window_s: float = Field(default=75.0, ge=5.0, le=600.0)
-    talk_sure: Share = 0.25
-    talk_near: Share = 0.07
-    talk_secret: Share = 0.7
-    talk_unlikely: Share = 0.01
+    talk_sure: Share = 0.05
+    talk_near: Share = 0.03
+    talk_secret: Share = 0.4
+    talk_unlikely: Share = 0.005
+    talk_again: float = Field(default=5.0, ge=1.0)
+
+    def again(self) -> DetectionRule:
+        """The rules for what is heard beside redactions, where words are cut off and likely to be anything."""
+        sure, near = (min(each * self.talk_again, 1.0) for each in (self.talk_sure, self.talk_near))
+        return self.model_copy(update={"talk_sure": sure, "talk_near": near})
 
 
 class RedactionPolicy(_Strict):

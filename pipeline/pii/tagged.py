@@ -8,7 +8,7 @@ own stand, whatever the model thinks of them.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.types import PiiSpan, WordRange
@@ -48,16 +48,26 @@ class Tagger(Protocol):
         ...
 
 
-def spoken_against(
+def standing(
     span: PiiSpan, turns: Sequence[Turn], tags: Sequence[Sequence[WordTag]], rules: DetectionRule
-) -> bool:
-    """Whether no word of a finding is even remotely likely to be personal; never of card data, long numbers, forms."""
-    at = slice(span.words.first, span.words.end)
-    figures = sum(map(str.isdigit, "".join(word.text for word in turns[span.turn].words[at])))
-    likely = max(tag.probability for tag in tags[span.turn][at])
+) -> PiiSpan | None:
+    """A finding less the words at its edges that are not even remotely likely personal; None where no word is likely.
+
+    No word with a figure is cut off, and card data, long numbers and values with a form of their own are never let go.
+    """
+    first, end = span.words.first, span.words.end
+    words = turns[span.turn].words
+    figures = [sum(map(str.isdigit, word.text)) for word in words]
     least = rules.talk_unlikely * (UNLIKELY if span.score <= WEAK else 1)
-    stands = figures >= LONG or span.score >= FORMED or span.entity_type in CARD_DATA
-    return not stands and likely < least
+    likely = [tag.probability >= least for tag in tags[span.turn]]
+    stands = sum(figures[first:end]) >= LONG or span.score >= FORMED or span.entity_type in CARD_DATA
+    if not any(likely[first:end]):
+        return span if stands else None
+    while not (likely[first] or figures[first]):
+        first += 1
+    while not (likely[end - 1] or figures[end - 1]):
+        end -= 1
+    return replace(span, words=WordRange(first, end))
 
 
 def tagged(tags: Sequence[Sequence[WordTag]], found: Sequence[PiiSpan], rules: DetectionRule) -> Iterator[PiiSpan]:

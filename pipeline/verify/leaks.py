@@ -96,9 +96,10 @@ def leaks(
         for channel, words in hearing.words.items()
     }
     after = _understood_again(before, gone, hearing, fresh)
+    stricter = policy.model_copy(update={"rules": policy.rules.again()})
     found = tuple(
         each
-        for each in detect(after.turns, recognizer, before.known, policy, before.language, tagger)
+        for each in detect(after.turns, recognizer, before.known, stricter, before.language, tagger)
         if each.score >= UNTOLD and not (each.reason == UNEXPLAINED and _told_before(before, after.turns, each, gone))
     )
     after = replace(after, findings=found)
