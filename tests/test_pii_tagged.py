@@ -128,11 +128,23 @@ def test_no_talk_speaks_against_a_form_or_a_long_number() -> None:
 
 
 @pytest.mark.parametrize("kind", ["CREDIT_CARD", "CARD_EXPIRY", "CVV", "PIN"])
-def test_no_talk_speaks_against_card_data(kind: str) -> None:
-    """A card is said in parts of four figures and a code has three: neither is let go on a model's word."""
-    call = turns("C: 4111")
-    span = PiiSpan(kind, 0, WordRange(0, 1), 0.5, "a rule")
-    assert standing(span, call, tags(0.0), RULES) == span
+@pytest.mark.parametrize("likely", [(0.0,) * 4, (0.9, 0.0, 0.0, 0.0), (0.0, 0.0, 0.9, 0.0)])
+def test_no_talk_speaks_against_card_data(kind: str, likely: Sequence[float]) -> None:
+    """A card is said in parts of four figures and a code has three: no word of either is let go on a model's word."""
+    for text in ("4111 1111 and so", "four one one one", "november twenty seven please"):
+        call = turns(f"C: {text}")
+        span = PiiSpan(kind, 0, WordRange(0, len(call[0].words)), 0.5, "a rule")
+        assert standing(span, call, tags(*likely[: len(call[0].words)]), RULES) == span
+
+
+def test_no_figure_is_cut_off_however_it_is_said() -> None:
+    """Spoken figures count like written ones, at the edge of a number and for how long it is."""
+    call = turns("C: so it's seven three nine okay.")
+    assert standing(found(0, 6), call, tags(0.0, 0.0, 0.0, 0.9, 0.0, 0.0), RULES) == found(2, 5)
+    call = turns("C: two oh seven nine four six one one two.")
+    assert standing(found(0, 9), call, tags(*[0.0] * 9), RULES) == found(0, 9)
+    call = turns("C: dana dot smith at example dot com")
+    assert standing(found(0, 7, 0.95), call, tags(*[0.0] * 6, 0.9), RULES) == found(0, 7, 0.95)
 
 
 def test_detection_takes_what_the_talk_tells_in_english_alone() -> None:

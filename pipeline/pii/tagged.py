@@ -11,6 +11,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.pii.written import digits_of, write
 from pipeline.types import PiiSpan, WordRange
 
 if TYPE_CHECKING:
@@ -53,16 +54,17 @@ def standing(
 ) -> PiiSpan | None:
     """A finding less the words at its edges that are not even remotely likely personal; None where no word is likely.
 
-    No word with a figure is cut off, and card data, long numbers and values with a form of their own are never let go.
+    Figures are never cut off, and card data, long numbers and values with a form of their own stand as they are.
     """
     first, end = span.words.first, span.words.end
     words = turns[span.turn].words
-    figures = [sum(map(str.isdigit, word.text)) for word in words]
+    figures = [len(digits_of(write([word.text]).text)) for word in words]
+    if sum(figures[first:end]) >= LONG or span.score >= FORMED or span.entity_type in CARD_DATA:
+        return span
     least = rules.talk_unlikely * (UNLIKELY if span.score <= WEAK else 1)
     likely = [tag.probability >= least for tag in tags[span.turn]]
-    stands = sum(figures[first:end]) >= LONG or span.score >= FORMED or span.entity_type in CARD_DATA
     if not any(likely[first:end]):
-        return span if stands else None
+        return None
     while not (likely[first] or figures[first]):
         first += 1
     while not (likely[end - 1] or figures[end - 1]):
