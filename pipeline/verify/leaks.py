@@ -102,7 +102,7 @@ def leaks(
         for each in detect(after.turns, recognizer, before.known, stricter, before.language, tagger)
         if each.score >= UNTOLD and not (each.reason == UNEXPLAINED and _told_before(before, after.turns, each, gone))
     )
-    after = replace(after, findings=found)
+    after = replace(after, findings=(*found, *_carried(before, after.turns)))
     new = {id(word) for words in fresh.values() for word in words}
     said_again = [
         replace(each, reason="a value that was redacted")
@@ -135,6 +135,16 @@ def values(before: Understood) -> dict[str, list[str]]:
         elif telling and not digits:
             found[each.entity_type][" ".join(telling)] = None
     return {kind: list(once) for kind, once in found.items()}
+
+
+def _carried(before: Understood, turns: Sequence[Turn]) -> Iterator[PiiSpan]:
+    """What was found before, where its words stand in the talk now: a value stays one, whatever is made of it later."""
+    owners = {id(word): each for each in before.findings for word in _said(before.turns, each)}
+    for number, turn in enumerate(turns):
+        for found, run in groupby(enumerate(turn.words), key=lambda pair: owners.get(id(pair[1]))):
+            indices = [index for index, _ in run]
+            if found is not None:
+                yield replace(found, turn=number, words=WordRange(indices[0], indices[-1] + 1))
 
 
 def _said(turns: Sequence[Turn], found: PiiSpan) -> Sequence[Word]:
