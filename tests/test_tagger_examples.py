@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
+from benchmarks import text_recall
 from benchmarks.corpus import script
-from benchmarks.tagger.examples import SETS, Example, labelled, written
+from benchmarks.tagger.examples import SETS, UNTOLD, Example, labelled, written
+from benchmarks.tagger.texts import texts
 from benchmarks.tagger.train import Redrawn, kept_back
+from models.tagger import SORTS
 from pipeline.types import Channel, TimeSpan, Turn, Word
 from tests.pii_calls import turns
 
@@ -65,6 +69,35 @@ def test_a_script_is_read_as_written_with_its_labels() -> None:
     assert [len(turn.words) for turn in example.turns] == [len(labels) for labels in example.labels]
     assert any(label for labels in example.labels for label in labels)
     assert written(template, 1) == example != written(template, 2)
+
+
+def test_a_worn_talk_says_the_same() -> None:
+    """Without capitals, marks or turns the words and their labels stay, in order."""
+    redrawn = Redrawn(random.Random(1), [Example("x", TALK, LABELS)])  # noqa: S311
+    plain = [word.text.lower().rstrip(".,?!") for turn in TALK for word in turn.words]
+    seen = set()
+    for _ in range(200):
+        worn = redrawn.worn(Example("x", TALK, LABELS))
+        assert [w.text.lower().rstrip(".,?!") for turn in worn.turns for w in turn.words] == plain
+        assert [label for labels in worn.labels for label in labels] == [label for labels in LABELS for label in labels]
+        text = " ".join(w.text for turn in worn.turns for w in turn.words)
+        seen.add((len(worn.turns), text.islower(), text.endswith(".")))
+    assert {(1, False, True), (2, True, True), (2, False, False), (2, False, True)} <= seen
+
+
+@pytest.mark.skipif(not text_recall.DATA.exists(), reason="no text of real talk on this machine")
+def test_no_talk_is_both_learnt_from_and_scored() -> None:
+    """Every talk of a set is in one half; every word of an example has a label; every value read by hand occurs."""
+    for read in text_recall.SPOKEN.values():
+        cases = list(read())
+        learnt, scored = text_recall.unscored(cases), text_recall.scored(cases)
+        assert len(learnt) + len(scored) == len(cases)
+        assert not {id(case) for case in learnt} & {id(case) for case in scored}
+    found = list(texts(1))
+    assert all([len(turn.words) for turn in each.turns] == [len(labels) for labels in each.labels] for each in found)
+    assert {label for each in found for labels in each.labels for label in labels} <= {*SORTS, UNTOLD}
+    counts = Counter(kind for case in text_recall.primock() for kind, *_ in case.labels)
+    assert all(counts[kind] >= len(listed.split("|")) - 4 for kind, listed in text_recall.PRIMOCK_VALUES.items())
 
 
 def test_one_script_in_ten_is_kept_back() -> None:

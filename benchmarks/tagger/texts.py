@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.text_recall import Case
 
 SIDES = (Channel.AGENT, Channel.CUSTOMER)
-"""Of commands, which nobody answers."""
+"""That take turns in giving commands, which nobody answers."""
 TURNS = 24
 """Of a talk that an example is cut to."""
 COMMANDS = 16

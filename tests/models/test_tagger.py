@@ -9,7 +9,7 @@ import pytest
 
 from models.fetch import resolve
 from models.registry import ENCODER, TUNED_FILE
-from models.tagger import TalkTagger
+from models.tagger import TalkTagger, distances
 from pipeline.errors import MissingModel
 from tests.pii_calls import turns
 
@@ -74,6 +74,15 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     """A folder without the encoder is an error that says what to do."""
     with pytest.raises(MissingModel, match="models fetch"):
         TalkTagger(tmp_path)
+
+
+def test_distances_are_exact_when_near_and_in_steps_when_far() -> None:
+    """The buckets of relative places of T5 (Raffel et al. 2020), which MPNet took over: 16 for each direction."""
+    kinds = distances(256)
+    assert [int(kinds[200, 200 - back]) for back in (0, 1, 7, 8, 15, 16, 64, 127, 128, 200)] == [
+        0, 1, 7, 8, 9, 10, 14, 15, 15, 15,
+    ]  # fmt: skip
+    assert [int(kinds[0, ahead]) for ahead in (1, 7, 8, 127, 200)] == [17, 23, 24, 31, 31]
 
 
 def test_what_was_learnt_is_small() -> None:
