@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 1 << 20
 _MAX_GROWTH, _ROOM_BYTES = 2, 16 << 20
 """How many times its wheels a zip file in slices may be, for it is compressed already, and some room."""
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError)
 """What reading a damaged zip file raises; RuntimeError for one that asks for a password or an unknown compression."""
 _POLL_S = 0.25
 _WHEEL_TIMEOUT_S = 3600

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 
 import pytest
 
 from benchmarks import text_recall
 from benchmarks.corpus import script
 from benchmarks.tagger.examples import SETS, UNTOLD, Example, labelled, written
-from benchmarks.tagger.texts import texts
+from benchmarks.tagger.texts import TURNS, command, cut
 from benchmarks.tagger.train import Redrawn, kept_back
-from models.tagger import SORTS
 from pipeline.types import Channel, TimeSpan, Turn, Word
 from tests.pii_calls import turns
 
@@ -85,19 +83,35 @@ def test_a_worn_talk_says_the_same() -> None:
     assert {(1, False, True), (2, True, True), (2, False, False), (2, False, True)} <= seen
 
 
-@pytest.mark.skipif(not text_recall.DATA.exists(), reason="no text of real talk on this machine")
-def test_no_talk_is_both_learnt_from_and_scored() -> None:
-    """Every talk of a set is in one half; every word of an example has a label; every value read by hand occurs."""
-    for read in text_recall.SPOKEN.values():
-        cases = list(read())
-        learnt, scored = text_recall.unscored(cases), text_recall.scored(cases)
-        assert len(learnt) + len(scored) == len(cases)
-        assert not {id(case) for case in learnt} & {id(case) for case in scored}
-    found = list(texts(1))
-    assert all([len(turn.words) for turn in each.turns] == [len(labels) for labels in each.labels] for each in found)
-    assert {label for each in found for labels in each.labels for label in labels} <= {*SORTS, UNTOLD}
-    counts = Counter(kind for case in text_recall.primock() for kind, *_ in case.labels)
-    assert all(counts[kind] >= len(listed.split("|")) - 4 for kind, listed in text_recall.PRIMOCK_VALUES.items())
+def test_real_talk_is_cut_into_parts_with_its_labels() -> None:
+    """Every turn is in one part, in order, with a sort for each word of a label and none for the others."""
+    said = TALK * 20
+    case = text_recall.Case(said, (("PERSON", 3, 0, 2), ("ZIP_CODE", 39, 7, 9)))
+    for first in (0, 1, TURNS - 1):
+        parts = list(cut("x", case, first))
+        assert [turn for part in parts for turn in part.turns] == list(said)
+        assert all(len(part.turns) <= TURNS for part in parts)
+        labels = [labels for part in parts for labels in part.labels]
+        assert labels[3] == ("PERSON", "PERSON", *[""] * 7)
+        assert labels[39] == (*[""] * 7, "ACCOUNT_NUMBER", "ACCOUNT_NUMBER")
+        assert sum(map(bool, (label for each in labels for label in each))) == 4
+
+
+def test_what_a_command_leaves_open_is_not_learnt_from() -> None:
+    """A name is personal, a time is not, and nobody knows of a place."""
+    told = command("call [person : mary ann] at [time : six] in [place_name : new york] please")
+    assert told == [
+        ("call", ""), ("mary", "PERSON"), ("ann", "PERSON"), ("at", ""), ("six", ""), ("in", ""), ("new", UNTOLD),
+        ("york", UNTOLD), ("please", ""),
+    ]  # fmt: skip
+
+
+def test_every_talk_is_in_one_half() -> None:
+    """What is learnt from is not scored, and nothing is lost."""
+    cases = [text_recall.Case(TALK, (("PERSON", 1, 0, number),)) for number in range(9)]
+    halves = *text_recall.scored(cases), *text_recall.unscored(cases)
+    assert len(halves) == len(cases)
+    assert {case.labels for case in halves} == {case.labels for case in cases}
 
 
 def test_one_script_in_ten_is_kept_back() -> None:

@@ -37,16 +37,15 @@ def texts(seed: int) -> Iterator[Example]:
     rng = random.Random(seed)  # noqa: S311 - must be repeatable
     for name, read in text_recall.SPOKEN.items():
         for number, case in enumerate(text_recall.unscored(list(read()))):
-            yield from _cut(f"{name}_{number}", case, rng.randrange(TURNS))
+            yield from cut(f"{name}_{number}", case, rng.randrange(TURNS))
     yield from _commands(rng)
 
 
-def _cut(name: str, case: Case, first: int) -> Iterator[Example]:
+def cut(name: str, case: Case, first: int) -> Iterator[Example]:
     """Parts of a talk, the first of them shorter."""
     labels = [[""] * len(turn.words) for turn in case.turns]
     for kind, turn, start, end in case.labels:
-        sort = UNTOLD if kind.startswith("-") else SORT_OF.get(kind, NUMBER)
-        labels[turn][start:end] = [sort] * (end - start)
+        labels[turn][start:end] = [SORT_OF.get(kind, NUMBER)] * (end - start)
     for start in range(first - TURNS if first else 0, len(case.turns), TURNS):
         at = slice(max(start, 0), start + TURNS)
         yield Example(name, case.turns[at], tuple(map(tuple, labels[at])))
@@ -54,7 +53,7 @@ def _cut(name: str, case: Case, first: int) -> Iterator[Example]:
 
 def _commands(rng: random.Random) -> Iterator[Example]:
     lines = (text_recall.DATA / "slurp_devel.jsonl").read_text(encoding="utf-8").splitlines()
-    said = [_command(json.loads(line)["sentence_annotation"]) for line in lines]
+    said = [command(json.loads(line)["sentence_annotation"]) for line in lines]
     rng.shuffle(said)
     for number, start in enumerate(range(0, len(said), COMMANDS)):
         some = said[start : start + COMMANDS]
@@ -64,7 +63,7 @@ def _commands(rng: random.Random) -> Iterator[Example]:
         )
 
 
-def _command(annotated: str) -> Sequence[tuple[str, str]]:
+def command(annotated: str) -> Sequence[tuple[str, str]]:
     """The words of a command and their sorts."""
     found = []
     for slot, value, word in _SLOT.findall(annotated):

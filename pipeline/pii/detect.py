@@ -129,7 +129,7 @@ def detect(
     wanted += [span for span in doubtful if policy.wants(span.entity_type, span.score)]
     tags = tagger.tag(turns) if tagger is not None and language.casefold().startswith("en") else None
     if tags is not None:
-        stood = (standing(span, turns, tags, policy.rules) for span in wanted)
+        stood = (standing(span, lines[span.turn], tags[span.turn], policy.rules) for span in wanted)
         wanted = [span for span in stood if span is not None]
     again = [span for span in repeats(call, wanted) if policy.wants(span.entity_type, span.score)]
     wanted += (*again, *known_values(call, known))

@@ -11,12 +11,12 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.pii.written import digits_of, write
 from pipeline.types import PiiSpan, WordRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pipeline.pii.lines import Line
     from pipeline.pii.policy import DetectionRule
     from pipeline.types import Turn
 
@@ -49,25 +49,31 @@ class Tagger(Protocol):
         ...
 
 
-def standing(
-    span: PiiSpan, turns: Sequence[Turn], tags: Sequence[Sequence[WordTag]], rules: DetectionRule
-) -> PiiSpan | None:
+def standing(span: PiiSpan, line: Line, tags: Sequence[WordTag], rules: DetectionRule) -> PiiSpan | None:
     """A finding less the words at its edges that are not even remotely likely personal; None where no word is likely.
 
-    Figures are never cut off, and card data, long numbers and values with a form of their own stand as they are.
+    Figures are never cut off, however they are said, and card data, long numbers and values with a form of their own
+    stand as they are.
+
+    Args:
+        span: the finding.
+        line: the turn that it is in.
+        tags: of every word of that turn.
+        rules: how unlikely a word must be.
     """
-    first, end = span.words.first, span.words.end
-    words = turns[span.turn].words
-    figures = [len(digits_of(write([word.text]).text)) for word in words]
-    if sum(figures[first:end]) >= LONG or span.score >= FORMED or span.entity_type in CARD_DATA:
+    numbers = [token for token in line.tokens if token.digits and token.words.overlaps(span.words)]
+    long = sum(len(token.digits) for token in numbers) >= LONG
+    if long or span.score >= FORMED or span.entity_type in CARD_DATA:
         return span
+    figures = {at for token in numbers for at in range(token.words.first, token.words.end)}
+    first, end = span.words.first, span.words.end
     least = rules.talk_unlikely * (UNLIKELY if span.score <= WEAK else 1)
-    likely = [tag.probability >= least for tag in tags[span.turn]]
-    if not any(likely[first:end]):
+    likely = {at for at in range(first, end) if tags[at].probability >= least}
+    if not likely:
         return None
-    while not (likely[first] or figures[first]):
+    while first not in likely | figures:
         first += 1
-    while not (likely[end - 1] or figures[end - 1]):
+    while end - 1 not in likely | figures:
         end -= 1
     return replace(span, words=WordRange(first, end))
 

@@ -102,7 +102,7 @@ def leaks(
         for each in detect(after.turns, recognizer, before.known, stricter, before.language, tagger)
         if each.score >= UNTOLD and not (each.reason == UNEXPLAINED and _told_before(before, after.turns, each, gone))
     )
-    after = replace(after, findings=(*found, *_carried(before, after.turns)))
+    after = replace(after, findings=(*found, *_carried(before, after.turns, gone)))
     new = {id(word) for words in fresh.values() for word in words}
     said_again = [
         replace(each, reason="a value that was redacted")
@@ -137,14 +137,17 @@ def values(before: Understood) -> dict[str, list[str]]:
     return {kind: list(once) for kind, once in found.items()}
 
 
-def _carried(before: Understood, turns: Sequence[Turn]) -> Iterator[PiiSpan]:
-    """What was found before, where its words stand in the talk now: a value stays one, whatever is made of it later."""
+def _carried(
+    before: Understood, turns: Sequence[Turn], gone: Mapping[Channel, Callable[[TimeSpan], bool]]
+) -> Iterator[PiiSpan]:
+    """What was found before and is redacted, where it stands in the talk now: it stays a value of the call."""
     owners = {id(word): each for each in before.findings for word in _said(before.turns, each)}
     for number, turn in enumerate(turns):
-        for found, run in groupby(enumerate(turn.words), key=lambda pair: owners.get(id(pair[1]))):
-            indices = [index for index, _ in run]
-            if found is not None:
-                yield replace(found, turn=number, words=WordRange(indices[0], indices[-1] + 1))
+        found = [owners.get(id(word)) if gone[turn.channel](word.span) else None for word in turn.words]
+        for each, run in groupby(range(len(found)), key=found.__getitem__):
+            indices = list(run)
+            if each is not None:
+                yield replace(each, turn=number, words=WordRange(indices[0], indices[-1] + 1))
 
 
 def _said(turns: Sequence[Turn], found: PiiSpan) -> Sequence[Word]:
